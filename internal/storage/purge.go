@@ -1,0 +1,64 @@
+package storage
+
+import (
+	"slices"
+)
+
+// MinRetain is the smallest number of snapshots that Purge keeps.
+const MinRetain = 3
+
+// Purge deletes the snapshots and logs that are not needed by the newest
+// retain valid snapshots (PurgeTxnLog): of the logs it keeps the newest one
+// that begins at or before the oldest snapshot kept, and all later ones. With
+// fewer valid snapshots than that, nothing older than the oldest valid one
+// goes; with none, nothing at all. It returns the deleted paths, also when an
+// error ends it early.
+func Purge(d *Dirs, retain int) ([]string, error) {
+	victims, err := PurgeList(d, retain)
+	if err != nil {
+		return nil, err
+	}
+	var gone []string
+	for _, f := range victims {
+		if err := d.FS.Remove(f); err != nil {
+			return gone, err
+		}
+		gone = append(gone, f)
+	}
+	return gone, nil
+}
+
+// PurgeList returns what Purge would delete: logs first, as Apache's does.
+func PurgeList(d *Dirs, retain int) ([]string, error) {
+	snaps, err := Snapshots(d.FS, d.Snap)
+	if err != nil {
+		return nil, err
+	}
+	kept, oldest := 0, int64(0)
+	for _, s := range slices.Backward(snaps) {
+		if kept < max(retain, MinRetain) && snapshotInvalid(d.FS, s.Path) == nil {
+			kept, oldest = kept+1, s.Zxid
+		}
+	}
+	if kept == 0 {
+		return nil, nil
+	}
+	logs, err := Logs(d.FS, d.Log)
+	if err != nil {
+		return nil, err
+	}
+	var victims []string
+	for i, l := range logs {
+		// A log is needed if it may hold a transaction behind oldest: if the
+		// next one begins later than that.
+		if l.Zxid < oldest && i+1 < len(logs) && logs[i+1].Zxid <= oldest {
+			victims = append(victims, l.Path)
+		}
+	}
+	for _, s := range snaps {
+		if s.Zxid < oldest {
+			victims = append(victims, s.Path)
+		}
+	}
+	return victims, nil
+}

@@ -1,0 +1,336 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+
+	"zooid/internal/vfs"
+	"zooid/internal/wire"
+)
+
+// Target takes the state that Recover finds, in this order: Reset, the
+// content of a snapshot (Sink), Loaded, and then every transaction behind it.
+// If a snapshot turns out to be broken, it all begins again with Reset.
+// Without a snapshot Reset is all that comes before the transactions.
+type Target interface {
+	Sink
+	// Reset empties the target.
+	Reset()
+	// Loaded is told that the snapshot is whole. An error ends the recovery.
+	Loaded(s *SnapshotInfo) error
+	// Apply replays one transaction. The slices are valid only during the
+	// call. An error ends the recovery.
+	Apply(h *wire.TxnHeader, body []byte, digest *wire.TxnDigest) error
+	// Progress is told now and then how far it is.
+	Progress(p Progress)
+}
+
+// Progress is the state of a recovery.
+type Progress struct {
+	File string // being read
+	Done int64  // bytes of it
+	Size int64  // its length
+	// Count is the number of nodes so far while a snapshot is loaded, and of
+	// transactions so far while logs are replayed.
+	Count int
+	Log   bool // logs are being replayed
+}
+
+// RecoverOptions are the settings of Recover.
+type RecoverOptions struct {
+	Limits Limits
+	// TrustEmpty lets a server start from logs without any snapshot
+	// (zookeeper.snapshot.trust.empty).
+	TrustEmpty bool
+	// AutoCreate lets a server without any files begin with an empty database
+	// (zookeeper.db.autocreate); the "initialize" marker does the same once.
+	AutoCreate bool
+	// ReadOnly leaves every file as it is: no torn tail is cut off.
+	ReadOnly bool
+}
+
+// Report says what Recover has found and done.
+type Report struct {
+	// Snapshot is the one that was loaded; nil if there was none.
+	Snapshot *SnapshotInfo
+	// Skipped are newer snapshots that could not be used, newest first.
+	Skipped []SkippedSnapshot
+	// Empty is true if there was nothing to load. LastZxid is then 0 and the
+	// caller writes a snapshot at once, and calls DropMarker after it; or -1,
+	// if an empty database is not allowed: the server must not vote, and one
+	// that stands alone must not serve.
+	Empty bool
+	// LastZxid is the last transaction of the recovered state.
+	LastZxid int64
+	// Txns, LogFiles and LogBytes count what was replayed.
+	Txns     int
+	LogFiles int
+	LogBytes int64
+	// Torn lists the logs that end in a record torn by a crash. The record
+	// that ended the last log has been cut off.
+	Torn []*TornError
+	// Removed are files that were deleted: logs without any transaction and
+	// unfinished snapshots.
+	Removed []string
+	// Notes are oddities for the server's log, each one line.
+	Notes []string
+}
+
+// SkippedSnapshot is a snapshot file that could not be used.
+type SkippedSnapshot struct {
+	Path string
+	Err  error
+}
+
+// maxSnapshotTries is how many snapshots are tried (FileSnap).
+const maxSnapshotTries = 100
+
+// Recover brings target to the state that the files of d hold: the newest
+// snapshot that is whole, and every transaction behind it. What it refuses is
+// an error that says which file, where, and what to do.
+func Recover(d *Dirs, opts RecoverOptions, target Target) (*Report, error) {
+	r := &recovery{d: d, opts: opts, target: target, report: &Report{}}
+	err := r.run()
+	return r.report, err
+}
+
+type recovery struct {
+	d      *Dirs
+	opts   RecoverOptions
+	target Target
+	report *Report
+}
+
+func (r *recovery) run() error {
+	if !r.opts.ReadOnly {
+		gone, err := RemoveTemps(r.d.FS, r.d.Snap)
+		r.report.Removed = append(r.report.Removed, gone...)
+		if err != nil {
+			return fmt.Errorf("remove an unfinished snapshot: %w", err)
+		}
+	}
+	logs, err := Logs(r.d.FS, r.d.Log)
+	if err != nil {
+		return err
+	}
+	r.target.Reset()
+	if err := r.snapshot(); err != nil {
+		return err
+	}
+	if r.report.Snapshot != nil {
+		if !r.opts.ReadOnly {
+			if err := r.d.DropMarker(); err != nil {
+				return err
+			}
+		}
+		return r.replay(r.report.Snapshot.Zxid)
+	}
+	if err := r.lost(); err != nil {
+		return err
+	}
+	if len(logs) > 0 {
+		if r.opts.TrustEmpty {
+			return r.replay(0)
+		}
+		return fmt.Errorf("there are transaction logs in %s but no snapshot in %s that could be loaded: something is missing; "+
+			"restore the snapshots, or, if this server was upgraded from a version before 3.5 and never wrote one, "+
+			"start once with zookeeper.snapshot.trust.empty=true", r.d.Log, r.d.Snap)
+	}
+	r.report.Empty = true
+	if !r.opts.AutoCreate && !r.d.Marker() {
+		r.report.LastZxid = -1
+	}
+	return nil
+}
+
+// snapshot loads the newest snapshot that is whole.
+func (r *recovery) snapshot() error {
+	files, err := Snapshots(r.d.FS, r.d.Snap)
+	if err != nil {
+		return err
+	}
+	tries := 0
+	for _, f := range slices.Backward(files) {
+		if reason := snapshotInvalid(r.d.FS, f.Path); reason != nil {
+			r.report.Skipped = append(r.report.Skipped, SkippedSnapshot{f.Path, reason})
+			continue
+		}
+		if tries++; tries > maxSnapshotTries {
+			return fmt.Errorf("none of the newest %d snapshots in %s could be loaded: %w", maxSnapshotTries, r.d.Snap, r.skipped())
+		}
+		size := int64(0)
+		if info, err := r.d.FS.Stat(f.Path); err == nil {
+			size = info.Size
+		}
+		info, err := readSnapshot(r.d.FS, f.Path, r.opts.Limits, r.target, func(bytes int64, nodes int) {
+			r.target.Progress(Progress{File: f.Path, Done: bytes, Size: size, Count: nodes})
+		})
+		if err != nil {
+			r.report.Skipped = append(r.report.Skipped, SkippedSnapshot{f.Path, err})
+			r.target.Reset()
+			continue
+		}
+		r.report.Snapshot = info
+		r.report.LastZxid = info.Zxid
+		return r.target.Loaded(info)
+	}
+	if tries > 0 {
+		return fmt.Errorf("no snapshot in %s could be loaded: %w", r.d.Snap, r.skipped())
+	}
+	return nil
+}
+
+// skipped returns why the newest snapshot could not be used.
+func (r *recovery) skipped() error { return r.report.Skipped[0].Err }
+
+// lost refuses to take a directory for empty whose snapshots are all torn.
+// Only that of a server that had nothing yet (snapshot.0) is no loss.
+func (r *recovery) lost() error {
+	for _, s := range r.report.Skipped {
+		if zxid, _ := ParseName(path.Base(s.Path), snapshotPrefix); zxid != 0 {
+			return fmt.Errorf("no snapshot in %s could be loaded: %w", r.d.Snap, s.Err)
+		}
+	}
+	return nil
+}
+
+// replay applies every transaction behind the snapshot of zxid.
+func (r *recovery) replay(zxid int64) error {
+	t, err := OpenTxns(r.d.FS, r.d.Log, zxid+1, r.opts.Limits)
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	err = r.applyAll(t, zxid)
+	r.report.LogFiles, r.report.LogBytes = t.Files, t.Bytes
+	r.report.Torn = t.Torn
+	r.report.Notes = append(r.report.Notes, t.Notes...)
+	if err != nil || r.opts.ReadOnly {
+		return err
+	}
+	return r.cut(t)
+}
+
+func (r *recovery) applyAll(t *Txns, zxid int64) error {
+	const tellEach = 1 << 14
+	for {
+		e, err := t.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if r.report.Txns == 0 {
+			if err := r.first(e, t, zxid); err != nil {
+				return err
+			}
+		}
+		if err := r.target.Apply(&e.Header, e.Body, e.Digest); err != nil {
+			name, _ := t.File()
+			return fmt.Errorf("%s, transaction 0x%x at offset %d: %w", name, e.Header.Zxid, e.Offset, err)
+		}
+		r.report.Txns++
+		r.report.LastZxid = max(r.report.LastZxid, e.Header.Zxid)
+		if r.report.Txns%tellEach == 0 {
+			name, off := t.File()
+			r.target.Progress(Progress{File: name, Done: off, Size: t.cur.Size(), Count: r.report.Txns, Log: true})
+		}
+	}
+}
+
+// first looks at the first transaction behind a snapshot. Apache's server
+// does not mind a gap there. It is refused only if the server fell back to an
+// older snapshot, whose logs may have been purged: then transactions that it
+// had acknowledged would be gone.
+func (r *recovery) first(e *Entry, t *Txns, zxid int64) error {
+	next := e.Header.Zxid
+	if r.report.Snapshot == nil || epochOf(next) != epochOf(zxid) || next == zxid+1 {
+		return nil
+	}
+	name, _ := t.File()
+	gap := &GapError{File: name, Offset: e.Offset, Prev: zxid, Next: next, Before: "the last one of " + path.Base(r.report.Snapshot.Path)}
+	if len(r.report.Skipped) > 0 {
+		return fmt.Errorf("%w; the newest snapshot could not be used: %w", gap, r.skipped())
+	}
+	r.report.Notes = append(r.report.Notes, gap.Error())
+	return nil
+}
+
+// cut removes the torn record at the end of the last log. What is left
+// without a single transaction is deleted.
+func (r *recovery) cut(t *Txns) error {
+	if t.Last == nil {
+		return nil
+	}
+	name, off := t.Last.File, t.Last.Offset
+	if off <= logHeaderSize {
+		if err := r.d.FS.Remove(name); err != nil {
+			return fmt.Errorf("remove a log without transactions: %w", err)
+		}
+		r.report.Removed = append(r.report.Removed, name)
+		return r.d.FS.SyncDir(r.d.Log)
+	}
+	if err := truncateFile(r.d.FS, name, off); err != nil {
+		return fmt.Errorf("cut off the torn end of %s at offset %d: %w", name, off, err)
+	}
+	return nil
+}
+
+// truncateFile durably sets the size of a file.
+func truncateFile(fs vfs.FS, name string, size int64) error {
+	f, err := fs.OpenWrite(name)
+	if err != nil {
+		return err
+	}
+	err = f.Truncate(size)
+	if err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// snapshotInvalid returns why a file is not even worth reading as a snapshot,
+// or nil (SnapStream.isValidSnapshot).
+func snapshotInvalid(fs vfs.FS, name string) error {
+	f, err := fs.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	size, err := f.Size()
+	if err != nil {
+		return err
+	}
+	const minSize = 10
+	bad := func(reason string) error {
+		return &DamageError{File: name, Reason: reason, Remedy: snapshotRemedy}
+	}
+	if size < minSize {
+		return bad(fmt.Sprintf("it has only %d bytes", size))
+	}
+	want, at := terminator, size-int64(len(terminator))
+	switch compressionOf(name) {
+	case Gzip:
+		want, at = []byte{0x1f, 0x8b}, 0
+	case Snappy:
+		want, at = snappyMagic, 0
+	}
+	got := make([]byte, len(want))
+	if _, err := f.ReadAt(got, at); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if string(got) != string(want) {
+		if at == 0 {
+			return bad("it does not begin as a compressed snapshot does")
+		}
+		return bad("it does not end as a snapshot does: it was not written to its end")
+	}
+	return nil
+}
