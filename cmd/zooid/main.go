@@ -26,7 +26,9 @@ func main() {
 
 // subcommands lists the commands in the order in which help shows them.
 func subcommands() []*cobra.Command {
-	return []*cobra.Command{}
+	return []*cobra.Command{
+		newBenchCommand(),
+	}
 }
 
 // exitError lets a command choose the exit code of the process, as the
