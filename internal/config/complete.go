@@ -1,0 +1,188 @@
+package config
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Complete adds what stands outside the main file: the server id from myid
+// (NoID without the file) and, when DynamicFile is set, the membership that
+// ParseDynamic read from it. It then decides what those decide: the client
+// port from the own server line, the role, the mode, and whether an ensemble
+// has what it needs. Errors are of type Errors.
+func (c *Config) Complete(myID int64, dynamic *Membership) ([]Warning, error) {
+	p := &parser{c: c, settings: map[string]setting{}}
+	c.ServerID = myID
+	switch {
+	case dynamic != nil:
+		c.Members = dynamic
+		p.membership()
+	case c.DynamicFile != "":
+		p.refuse(c.refuse("dynamicConfigFile", "the file could not be read; it holds the server lines"))
+	}
+	p.ownLine()
+	if c.Mode() == Distributed {
+		p.ensemble()
+	}
+	return inOrder(p.warnings), p.errs.orNil()
+}
+
+// ownLine takes the client port and the role from the own server line.
+func (p *parser) ownLine() {
+	c := p.c
+	own, ok := c.Members.Member(c.ServerID)
+	if c.ServerID == NoID || !ok {
+		return
+	}
+	role := "participant"
+	if own.Observer {
+		role = "observer"
+	}
+	if role != c.Quorum.PeerType && c.Set("peerType") {
+		w := c.at("peerType")
+		w.Text = c.Quorum.PeerType + " here, but the server line says " + role + ", which counts"
+		p.warn(w)
+	}
+	c.Quorum.PeerType = role
+	if own.ClientPort == NoPort {
+		return
+	}
+	if c.ClientPort != NoPort {
+		p.sameClientPort(own)
+	}
+	c.ClientPort, c.ClientPortAddress = own.ClientPort, own.ClientHost
+}
+
+// sameClientPort holds clientPort and clientPortAddress against the client
+// part of the own server line.
+func (p *parser) sameClientPort(own Member) {
+	c := p.c
+	static := c.ClientPortAddress
+	if static == "" {
+		static = "0.0.0.0"
+	}
+	ours := bracketed(static) + ":" + strconv.Itoa(c.ClientPort)
+	line := bracketed(own.ClientHost) + ":" + strconv.Itoa(own.ClientPort)
+	differ := c.ClientPort != own.ClientPort
+	if !wildcard(static) && !strings.EqualFold(static, own.ClientHost) {
+		if literal(static) && literal(own.ClientHost) {
+			differ = true
+		} else if !differ {
+			w := c.at("clientPortAddress")
+			w.Text = printable(static) + " here, and the server line has " + printable(own.ClientHost) +
+				", which counts; ZooKeeper refuses to start if the two are not the same address"
+			w.Advice = "write it in one place"
+			p.warn(w)
+		}
+	}
+	if !differ {
+		return
+	}
+	key := "server." + strconv.FormatInt(own.ID, 10)
+	p.refuse(c.refuse("clientPort", "clients are served on "+printable(ours)+" here, but on "+printable(line)+" by "+
+		key+" in "+place(c.Members.File, own.Line, "")+"write the port in one of the two places"))
+}
+
+// wildcard says whether a host stands for all addresses.
+func wildcard(host string) bool {
+	return strings.Trim(host, "0:.") == "" && host != ""
+}
+
+// literal says whether a host is an address and not a name.
+func literal(host string) bool {
+	return strings.IndexByte(host, ':') >= 0 || strings.Trim(host, "0123456789.") == ""
+}
+
+// ensemble refuses an ensemble that lacks what it needs, and, as long as this
+// release serves alone, any ensemble.
+func (p *parser) ensemble() {
+	c := p.c
+	if c.Quorum.InitLimitTicks == 0 {
+		p.refuse(c.refuse("initLimit", "not set, and an ensemble needs it; write for example initLimit=10"))
+	}
+	if c.Quorum.SyncLimitTicks == 0 {
+		p.refuse(c.refuse("syncLimit", "not set, and an ensemble needs it; write for example syncLimit=5"))
+	}
+	if c.ServerID == NoID {
+		p.refuse(&Error{File: strings.TrimSuffix(c.DataDir, "/") + "/myid",
+			Text: "the file is missing; write the number N of the own server.N line into it"})
+	}
+	if c.ExtendedTypesEnabled && c.ServerID > 254 {
+		p.refuse(c.refuse("extendedTypesEnabled", "needs a server id up to 254, and myid says "+strconv.FormatInt(c.ServerID, 10)))
+	}
+	p.notYet(true)
+	what := "an ensemble of " + strconv.Itoa(len(c.Members.Voters())) + " voting servers is not in this release; " +
+		"keep one server line, or none, to run standalone"
+	if !c.StandaloneEnabled && len(c.Members.Voters()) < 2 {
+		p.refuse(c.refuse("standaloneEnabled", "an ensemble of one is not in this release; remove the line to run standalone"))
+		return
+	}
+	p.refuse(&Error{File: c.Members.File, Line: c.Members.line, Text: what})
+}
+
+// membership holds the server, group and weight lines against each other.
+func (p *parser) membership() {
+	m, c := p.c.Members, p.c
+	p.multipleAddresses()
+	p.groups()
+	voters, observers := len(m.Voters()), len(m.Observers())
+	refuse := func(text string) { p.refuse(&Error{File: m.File, Line: m.line, Text: text}) }
+	warn := func(text, advice string, note bool) {
+		p.warn(Warning{File: m.File, Line: m.line, Text: text, Advice: advice, Note: note})
+	}
+	switch {
+	case voters == 0 && !c.StandaloneEnabled:
+		refuse("standaloneEnabled=false needs at least one participant; write its server line")
+	case voters == 0 && observers > 0, voters == 1 && observers > 0 && c.StandaloneEnabled:
+		refuse("observers need an ensemble with more than one participant; write the server lines of the participants")
+	case voters == 0:
+	case voters == 1 && c.StandaloneEnabled:
+		warn("only one server line, so the server runs standalone; of the line only the client port counts", "", true)
+	case voters <= 2:
+		warn("with "+strconv.Itoa(voters)+" voting servers no server may fail", "run at least 3", false)
+	case voters%2 == 0:
+		warn(strconv.Itoa(voters)+" voting servers tolerate no more failures than "+strconv.Itoa(voters-1), "run an odd number", false)
+	}
+}
+
+func (p *parser) multipleAddresses() {
+	m := p.c.Members
+	for _, one := range m.Members {
+		if len(one.Addresses) > 1 && !p.c.Quorum.MultiAddressEnabled {
+			p.refuse(&Error{File: m.File, Line: one.Line, Key: "server." + strconv.FormatInt(one.ID, 10),
+				Text: strconv.Itoa(len(one.Addresses)) + " addresses; write multiAddress.enabled=true, or keep one"})
+		}
+	}
+}
+
+// groups checks hierarchical quorums: everyone who votes in exactly one group.
+func (p *parser) groups() {
+	m := p.c.Members
+	if !m.Hierarchical() {
+		return
+	}
+	group := map[int64]int64{}
+	for _, g := range m.Groups {
+		for _, id := range g.Members {
+			other, twice := group[id]
+			_, known := m.Member(id)
+			text := ""
+			switch {
+			case twice:
+				text = "server " + strconv.FormatInt(id, 10) + " is in group." + strconv.FormatInt(other, 10) + " as well; a server may be in one group only"
+			case !known:
+				text = "there is no server." + strconv.FormatInt(id, 10)
+			}
+			if text != "" {
+				p.refuse(&Error{File: m.File, Line: g.Line, Key: "group." + strconv.FormatInt(g.ID, 10), Text: text})
+			}
+			group[id] = g.ID
+		}
+	}
+	for _, one := range m.Voters() {
+		if _, ok := group[one.ID]; !ok {
+			p.refuse(&Error{File: m.File, Line: one.Line, Key: "server." + strconv.FormatInt(one.ID, 10),
+				Text: "in no group; with group or weight lines every participant must be in one"})
+		}
+	}
+}

@@ -1,0 +1,291 @@
+package config
+
+import (
+	"sort"
+	"strings"
+)
+
+// NoID is the server id of a server without a myid file.
+const NoID int64 = -1
+
+// NoPort is the port of a server that does not listen.
+const NoPort = -1
+
+// A Property is a system property or a setting: a name and its value.
+type Property struct {
+	Name, Value string
+}
+
+// Mode is whether the server runs alone or as a member of an ensemble.
+type Mode uint8
+
+// The two modes, decided as Apache's QuorumPeerMain decides them.
+const (
+	Standalone Mode = iota
+	Distributed
+)
+
+// String is the mode as a person calls it.
+func (m Mode) String() string {
+	if m == Distributed {
+		return "ensemble"
+	}
+	return "standalone"
+}
+
+// A Config is what a server is told to do: one field for each option that is
+// honoured, with its default when nothing sets it. The sentence that explains
+// an option stands in its row of the option table and in
+// docs/configuration.md; the comments here give unit and special values.
+//
+// Parse or ParseArgs makes a Config and Complete finishes it; after that it is
+// only read.
+type Config struct {
+	// File is the name that Parse was given, CommandLine after ParseArgs.
+	File string
+
+	DataDir                         string // snapshots, myid and epoch files; never empty
+	DataLogDir                      string // transaction logs; DataDir when not set
+	DynamicFile                     string // dynamicConfigFile, empty when there is none
+	DatadirAutocreate, DbAutocreate bool
+
+	ClientPort              int    // NoPort: no client service; 0: the system picks one
+	ClientPortAddress       string // address to bind, not resolved; empty: all
+	ClientPortListenBacklog int    // -1: what the system has
+
+	TickTimeMs          int
+	MinSessionTimeoutMs int // never -1: filled in from the tick
+	MaxSessionTimeoutMs int // never -1: filled in from the tick
+	MaxClientCnxns      int // connections of one address; 0 or less: no limit
+	MaxCnxns            int // connections in all; 0 or less: no limit
+
+	AutopurgeSnapRetainCount int
+	AutopurgeIntervalMs      int64 // 0 or less: never purge
+
+	StandaloneEnabled bool
+	ReconfigEnabled   bool
+	ReadOnlyMode      bool // readonlymode.enabled
+
+	PreAllocSizeKB             int64 // 0 or less: do not preallocate
+	SnapCount                  int
+	SnapSizeLimitKB            int64 // 0 or less: no limit
+	TxnLogSizeLimitKB          int64 // 0 or less: no limit
+	ForceSync                  bool
+	FsyncWarningThresholdMs    int64
+	FlushDelayMs               int64 // 0: flush when nothing waits
+	MaxWriteQueuePollTimeMs    int64
+	MaxBatchSize               int    // 0 or less: no limit
+	SnapshotCompression        string // "", "gz" or "snappy"
+	SnapshotTrustEmpty         bool
+	SerializeLastProcessedZxid bool
+	DigestEnabled              bool
+	CloseSessionTxnEnabled     bool
+
+	ExtendedTypesEnabled            bool
+	Emulate353TTLNodes              bool
+	ContainerCheckIntervalMs        int64
+	ContainerMaxPerMinute           int
+	ContainerMaxNeverUsedIntervalMs int64 // 0: keep containers that never had a child
+
+	JuteMaxBufferBytes         int
+	JuteMaxBufferExtraBytes    int
+	GlobalOutstandingLimit     int
+	SessionlessCnxnTimeoutMs   int
+	ClientTCPKeepAlive         bool
+	LargeRequestMaxBytes       int
+	LargeRequestThresholdBytes int // -1: no request counts as large
+	EnforceQuota               bool
+
+	Connections ConnectionThrottle
+	Requests    RequestThrottle
+
+	SkipACL                bool
+	EnableEagerACLCheck    bool
+	DigestAuthEnabled      bool
+	SuperDigest            string // super:<base64>, empty: no super user
+	DigestAlgorithm        string // as written, for example SHA1 or SHA-256
+	EnsembleAuthNames      []string
+	EnforceAuthEnabled     bool
+	EnforceAuthSchemes     []string
+	AllowSaslFailedClients bool
+	// AuthProviders are the authProvider.N settings in the order of N: the
+	// property name and the Java class that it names.
+	AuthProviders []Property
+
+	// FourLetterWords is 4lw.commands.whitelist as a list; "*" is all of them.
+	FourLetterWords []string
+
+	// Quorum holds what only a member of an ensemble needs.
+	Quorum Quorum
+
+	// ServerID is the number from myid, NoID without one. Complete sets it.
+	ServerID int64
+	// Members are the server, group and weight lines of the file or of the
+	// dynamic file; never nil after Parse.
+	Members *Membership
+
+	properties map[string]string
+	sources    map[*Option]setting
+	metrics    string
+}
+
+// ConnectionThrottle is the token bucket that slows down new sessions.
+type ConnectionThrottle struct {
+	Tokens        int // 0: no throttle
+	FillTimeMs    int
+	FillCount     int
+	FreezeTimeMs  int // -1: never drop by chance
+	DropIncrease  float64
+	DropDecrease  float64
+	DecreaseRatio float64
+	// WeightEnabled makes a session cost its weight in tokens. Tokens and
+	// FillCount are then already multiplied by GlobalWeight, as Java does it.
+	WeightEnabled bool
+	GlobalWeight  int
+	LocalWeight   int
+	RenewWeight   int
+}
+
+// RequestThrottle is the limit on requests under way and what becomes of
+// those that have grown stale.
+type RequestThrottle struct {
+	MaxRequests          int // 0 or less: no throttle
+	StallTimeMs          int
+	DropStale            bool
+	StaleLatencyCheck    bool
+	StaleConnectionCheck bool
+	ShutdownTimeoutMs    int
+	OpWaitTimeMs         int // throttled_op_wait_time; 0 or less: off
+}
+
+// Quorum holds the options of a member of an ensemble.
+type Quorum struct {
+	InitLimitTicks                int // 0: not set, refused in an ensemble
+	SyncLimitTicks                int // 0: not set, refused in an ensemble
+	ConnectToLearnerMasterTicks   int // InitLimitTicks when not set
+	ElectionAlg                   int
+	PeerType                      string // participant or observer; the server line wins
+	LocalSessionsEnabled          bool
+	LocalSessionsUpgradingEnabled bool
+	ListenOnAllIPs                bool
+	SyncEnabled                   bool // observers keep a log and snapshots
+	ObserverMasterPort            int  // 0 or less: off
+	OraclePath                    string
+	MultiAddressEnabled           bool
+	MultiAddressCheckEnabled      bool
+	MultiAddressCheckTimeoutMs    int
+	CnxnThreadsSize               int
+
+	CommitLogCount            int
+	SnapshotSizeFactor        float64
+	CnxTimeoutMs              int
+	CnxnTimeoutMs             int // quorumCnxnTimeoutMs; -1: from the limits
+	ElectionPortBindRetry     int // 0: for ever
+	MinNotificationIntervalMs int
+	MaxNotificationIntervalMs int
+	LeaderServes              bool
+	LeaderNoDelay             bool
+	FollowerNoDelay           bool
+	TCPKeepAlive              bool
+	ConnectDelayDuringRetryMs int
+	MaxTimeToWaitForEpochMs   int // -1: no limit of its own
+	MaxConcurrentSnapSyncs    int
+	MaxConcurrentDiffSyncs    int
+	AckLoggingFrequency       int
+	ForceSnapshotSync         bool
+	ObserverReconnectDelayMs  int64
+	ObserverElectionDelayMs   int64
+	ObserverMasterSizeLimit   int
+	InitialZxid               string // testingonly.initialZxid
+}
+
+// Mode says whether the server runs alone or in an ensemble. Like Apache's
+// QuorumPeerMain it goes by the number of participants and standaloneEnabled;
+// observers and a lone server line leave it standalone.
+func (c *Config) Mode() Mode {
+	if !c.StandaloneEnabled || len(c.Members.Voters()) > 1 {
+		return Distributed
+	}
+	return Standalone
+}
+
+// Properties returns the system properties as the server sees them, sorted by
+// name: every -D and every key of the file that ZooKeeper turns into one.
+func (c *Config) Properties() []Property {
+	all := make([]Property, 0, len(c.properties))
+	for name, value := range c.properties {
+		all = append(all, Property{name, value})
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i].Name < all[j].Name })
+	return all
+}
+
+// Property returns the value of one system property and whether it is set.
+func (c *Config) Property(name string) (string, bool) {
+	value, ok := c.properties[name]
+	return value, ok
+}
+
+// FourLetterAllowed says whether the whitelist lets a four-letter word
+// through. srvr is always let through, and isro in read-only mode.
+func (c *Config) FourLetterAllowed(word string) bool {
+	if word == "srvr" || word == "isro" && c.ReadOnlyMode {
+		return true
+	}
+	for _, w := range c.FourLetterWords {
+		if w == word || w == "*" {
+			return true
+		}
+	}
+	return false
+}
+
+// Set says whether anything set the option with this key of zoo.cfg, so that
+// it does not just have its default.
+func (c *Config) Set(key string) bool {
+	o := table.byKey(key)
+	if o == nil {
+		return false
+	}
+	_, ok := c.sources[o]
+	return ok
+}
+
+// A setting is one key with its value, trimmed, and where it comes from.
+type setting struct {
+	key, value string
+	file       string // empty for a -D
+	line       int
+	shown      string // the key as it is shown in messages
+}
+
+// at names the place of an option: where it was set, or the file when it was
+// not.
+func (c *Config) at(key string) Warning {
+	if s, ok := c.sources[table.byKey(key)]; ok {
+		return Warning{File: s.file, Line: s.line, Key: s.shown}
+	}
+	return Warning{File: c.File, Key: key}
+}
+
+// refuse is a refusal of the value of an option.
+func (c *Config) refuse(key, text string) *Error {
+	w, o := c.at(key), table.byKey(key)
+	return &Error{File: w.File, Line: w.Line, Key: w.Key, Value: o.display(c.sources[o].value), Text: text}
+}
+
+// splitList cuts a comma list and drops empty parts and blanks.
+func splitList(s string) []string {
+	var list []string
+	for _, part := range strings.Split(s, ",") {
+		if part = trim(part); part != "" {
+			list = append(list, part)
+		}
+	}
+	return list
+}
+
+// trim cuts what java.lang.String.trim cuts: everything up to the blank.
+func trim(s string) string {
+	return strings.TrimFunc(s, func(r rune) bool { return r <= ' ' })
+}
