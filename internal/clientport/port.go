@@ -1,0 +1,229 @@
+// Package clientport is the client's side of the server: it accepts
+// connections, cuts the byte stream into whole frames, performs the limits
+// that concern connections, and writes replies back.
+//
+// It is the first and the last room on the way of a request. Batches of frames
+// go to a Core (package node), which answers pure reads on the spot and
+// everything else through its loop. The package knows frames, the connect
+// request's place and the four-letter words' existence; it must never look
+// into a request beyond its length, and never block the caller of Deliver,
+// Flush and CloseAfterFlush.
+package clientport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"zooid/internal/metrics"
+)
+
+// Core is what stands behind the port. Its methods are called on the
+// goroutine of the connection.
+type Core interface {
+	// Open hands over the connect request of a connection.
+	Open(c *Conn, body []byte)
+	// Reads answers the pure reads at the front of frames into the
+	// connection's output (AppendOut) and returns how many bytes and requests
+	// it took. It is called only when nothing of the connection is outstanding.
+	Reads(c *Conn, frames []byte) (bytes, requests int)
+	// Batch hands over whole frames and the memory they stand in; the core
+	// gives that back with Recycle.
+	Batch(c *Conn, frames []byte, mem *Buffer, requests int)
+	// Closed says that the connection is gone. The core calls Release once it
+	// has forgotten the id.
+	Closed(c *Conn)
+	// Serving reports whether requests can be taken at all.
+	Serving() bool
+	// Word answers a four-letter word; false when word is none, which makes it
+	// the length of a frame. read gives the bytes that follow.
+	Word(word uint32, c *Conn) bool
+}
+
+// Limits bound what clients may take; the names of the options in comments.
+type Limits struct {
+	MaxFrame          int           // jute.maxbuffer, bytes
+	PerAddress        int           // maxClientCnxns; 0 = off
+	Total             int           // maxCnxns; 0 = off
+	Outstanding       int64         // globalOutstandingLimit, requests
+	SessionlessFor    time.Duration // nio.sessionlessCnxnTimeout
+	LargeRequest      int           // largeRequestThreshold, bytes; <= 0 = off
+	LargeRequestBytes int64         // largeRequestMaxBytes
+	KeepAlive         bool          // clientTcpKeepAlive
+	Backlog           int           // clientPortListenBacklog; -1 = of the system
+	MaxOutput         int           // bytes of events and replies that a client may leave unread
+}
+
+// Port is a listening client port and its connections.
+type Port struct {
+	Limits   Limits
+	Throttle *Throttle
+	Metrics  *metrics.Server
+	Core     Core
+	Log      *slog.Logger
+
+	ln            net.Listener
+	largeInFlight atomic.Int64 // bytes
+
+	mu     sync.Mutex
+	conns  []*Conn // by id; index 0 is unused
+	free   []uint32
+	byIP   map[string]int
+	closed bool
+	wg     sync.WaitGroup
+}
+
+// Listen binds address ("host:port"). An address in use is an error that says
+// so and what to do.
+func (p *Port) Listen(address string) error {
+	cfg := net.ListenConfig{KeepAlive: -1, Control: reuseAddress}
+	ln, err := cfg.Listen(context.Background(), "tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("client port %s is in use by another process: stop it or choose another clientPort", address)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot listen on client port %s: %w", address, err)
+	}
+	setBacklog(ln, p.Limits.Backlog)
+	p.ln = ln
+	p.conns = make([]*Conn, 1)
+	p.byIP = map[string]int{}
+	return nil
+}
+
+// Addr returns the address that is listened on.
+func (p *Port) Addr() net.Addr { return p.ln.Addr() }
+
+// Serve accepts connections until Close.
+func (p *Port) Serve() {
+	pause := acceptPauseMin
+	for {
+		nc, err := p.ln.Accept()
+		if err == nil {
+			pause = acceptPauseMin
+			p.accept(nc.(*net.TCPConn))
+			continue
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		// Out of file descriptors, most likely: go on once some are back.
+		p.Log.Warn("cannot accept a client connection", "error", err, "retry_in", pause)
+		time.Sleep(pause)
+		pause = min(2*pause, acceptPauseMax)
+	}
+}
+
+const (
+	acceptPauseMin = 5 * time.Millisecond
+	acceptPauseMax = time.Second
+)
+
+func (p *Port) accept(nc *net.TCPConn) {
+	ip := nc.RemoteAddr().(*net.TCPAddr).IP.String()
+	p.mu.Lock()
+	why := p.refuse(ip)
+	if why != "" {
+		p.mu.Unlock()
+		p.Metrics.ConnectionRejected.Inc()
+		p.Log.Warn("connection refused", "client", nc.RemoteAddr(), "reason", why)
+		nc.Close()
+		return
+	}
+	c := newConn(p, nc, ip)
+	if n := len(p.free); n > 0 {
+		c.id, p.free = p.free[n-1], p.free[:n-1]
+		p.conns[c.id] = c
+	} else {
+		c.id = uint32(len(p.conns))
+		p.conns = append(p.conns, c)
+	}
+	p.byIP[ip]++
+	p.Metrics.NumAliveConnections.Add(1)
+	p.wg.Add(1)
+	p.mu.Unlock()
+	if p.Limits.KeepAlive {
+		nc.SetKeepAlive(true)
+	}
+	go c.serve()
+}
+
+// refuse names the limit that forbids one more connection from ip, or "".
+func (p *Port) refuse(ip string) string {
+	switch {
+	case p.closed:
+		return "shutting down"
+	case p.Limits.Total > 0 && int(p.Metrics.NumAliveConnections.Value()) >= p.Limits.Total:
+		return fmt.Sprintf("maxCnxns is %d", p.Limits.Total)
+	case p.Limits.PerAddress > 0 && p.byIP[ip] >= p.Limits.PerAddress:
+		return fmt.Sprintf("too many connections from %s: maxClientCnxns is %d", ip, p.Limits.PerAddress)
+	}
+	return ""
+}
+
+// Release gives the id of a closed connection free.
+func (p *Port) Release(id uint32) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if int(id) < len(p.conns) && p.conns[id] != nil {
+		p.conns[id] = nil
+		p.free = append(p.free, id)
+	}
+}
+
+// gone takes a connection off the counts; its id stays taken until Release.
+func (p *Port) gone(c *Conn) {
+	p.mu.Lock()
+	if p.byIP[c.ip]--; p.byIP[c.ip] == 0 {
+		delete(p.byIP, c.ip)
+	}
+	p.mu.Unlock()
+	p.Metrics.NumAliveConnections.Add(-1)
+	p.wg.Done()
+}
+
+// Conn returns the connection of an id, nil when there is none.
+func (p *Port) Conn(id uint32) *Conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if int(id) >= len(p.conns) {
+		return nil
+	}
+	return p.conns[id]
+}
+
+// Conns returns the open connections.
+func (p *Port) Conns() []*Conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := make([]*Conn, 0, len(p.conns))
+	for _, c := range p.conns {
+		if c != nil {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// StopAccepting closes the listening socket.
+func (p *Port) StopAccepting() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.ln.Close()
+}
+
+// Close closes every connection and waits for their goroutines.
+func (p *Port) Close() {
+	p.StopAccepting()
+	for _, c := range p.Conns() {
+		c.Abort()
+	}
+	p.wg.Wait()
+}
