@@ -86,11 +86,12 @@ func (r *lineReader) next() bool {
 			piece = piece[:len(piece)-1]
 		}
 		r.logical = append(r.logical, piece...)
-		r.endOfLine()
+		end := r.endOfLine()
 		switch {
-		case escaped && r.at == len(r.text):
+		case escaped && r.at == len(r.text) && end < 2:
 			// Java takes the end of the file for the end of the line, and so
-			// finds an entry with an empty key behind a lone backslash.
+			// finds an entry with an empty key behind a lone backslash, though
+			// not when \r\n stands between the two.
 			return true
 		case !escaped && len(r.logical) > 0:
 			return true
@@ -117,16 +118,19 @@ func (r *lineReader) restOfLine() []byte {
 	return rest
 }
 
-// endOfLine steps over one line end, if there is one.
-func (r *lineReader) endOfLine() {
-	if r.at == len(r.text) {
-		return
+// endOfLine steps over one line end, if there is one, and returns how many
+// bytes it has.
+func (r *lineReader) endOfLine() int {
+	from := r.at
+	if from == len(r.text) {
+		return 0
 	}
 	if r.text[r.at] == '\r' && r.at+1 < len(r.text) && r.text[r.at+1] == '\n' {
 		r.at++
 	}
 	r.at++
 	r.line++
+	return r.at - from
 }
 
 func oddBackslashes(b []byte) bool {
@@ -206,7 +210,8 @@ func unescape(b []byte) (s string, ok bool) {
 
 // unicodeEscape reads what follows a \u: four digits, and when they are the
 // first half of a surrogate pair the escape of the second half as well. It
-// returns the character and the number of bytes that it took.
+// returns the character and the number of bytes that it took. Half a pair,
+// which UTF-8 cannot hold, becomes what Java makes of it when it writes it out.
 func unicodeEscape(b []byte) (r rune, n int, ok bool) {
 	unit, ok := hex4(b)
 	if !ok {
@@ -222,7 +227,7 @@ func unicodeEscape(b []byte) (r rune, n int, ok bool) {
 			}
 		}
 	}
-	return utf8.RuneError, 4, true
+	return '?', 4, true
 }
 
 func hex4(b []byte) (r rune, ok bool) {
