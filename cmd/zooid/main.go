@@ -27,6 +27,9 @@ func main() {
 // subcommands lists the commands in the order in which help shows them.
 func subcommands() []*cobra.Command {
 	return []*cobra.Command{
+		newDaemonCommand(),
+		newStatusCommand(),
+		newInitializeCommand(),
 		newBenchCommand(),
 	}
 }
