@@ -132,7 +132,7 @@ func (p *parser) membership() {
 	}
 	switch {
 	case voters == 0 && !c.StandaloneEnabled:
-		refuse("standaloneEnabled=false needs at least one participant; write its server line")
+		p.refuse(c.refuse("standaloneEnabled", "needs at least one participant; write its server line, or remove this one"))
 	case voters == 0 && observers > 0, voters == 1 && observers > 0 && c.StandaloneEnabled:
 		refuse("observers need an ensemble with more than one participant; write the server lines of the participants")
 	case voters == 0:

@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"sort"
+	"strings"
+)
 
 // misnamed are names that people write, many of them from Apache's own
 // documentation, with the name that is really read. An empty name means that
@@ -80,4 +83,15 @@ func distance(a, b string, most int) int {
 		before, last = last, row
 	}
 	return last[len(b)]
+}
+
+// Misnamed lists the names that are written but that nothing reads, sorted,
+// each with the name that is read or what to do instead.
+func Misnamed() []Property {
+	var all []Property
+	for name, m := range misnamed {
+		all = append(all, Property{name, m.real + m.instead})
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i].Name < all[j].Name })
+	return all
 }
