@@ -27,6 +27,8 @@ func main() {
 // subcommands lists the commands in the order in which help shows them.
 func subcommands() []*cobra.Command {
 	return []*cobra.Command{
+		newServerCommand(),
+		newVersionCommand(),
 		newDaemonCommand(),
 		newStatusCommand(),
 		newInitializeCommand(),

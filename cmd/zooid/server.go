@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"zooid/internal/config"
+	"zooid/internal/node"
+)
+
+// The exit codes that the server shares with Apache's.
+const (
+	exitBadConfig = 2
+)
+
+// serverFlags are the flags of the server command.
+type serverFlags struct {
+	define    []string
+	logFormat string
+	logLevel  string
+}
+
+func newServerCommand() *cobra.Command {
+	var f serverFlags
+	cmd := &cobra.Command{
+		Use:   "server [-Dkey=value ...] ZOO.CFG | server PORT DATADIR [TICKTIME [MAXCLIENTCNXNS]]",
+		Short: "Run a server in the foreground",
+		Long: "Runs a server until it is told to stop (SIGTERM or SIGINT), which answers what is in flight\n" +
+			"and leaves a clean log. It takes a zoo.cfg, or the short form with a port and a data directory.\n" +
+			"Java system properties are given by -D, or in JVMFLAGS and SERVER_JVMFLAGS as for Apache's server.",
+		Args: cobra.RangeArgs(1, 4),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runServer(cmd, args, &f)
+		},
+	}
+	cmd.Flags().StringArrayVarP(&f.define, "define", "D", nil, "set a Java system property, as in -Dzookeeper.snapCount=1000")
+	cmd.Flags().StringVar(&f.logFormat, "log-format", "text", "how to write the log: text or json")
+	cmd.Flags().StringVar(&f.logLevel, "log-level", "info", "what to log: debug, info, warn or error")
+	return cmd
+}
+
+func runServer(cmd *cobra.Command, args []string, f *serverFlags) error {
+	log, err := newLogger(f)
+	if err != nil {
+		return &exitError{exitBadConfig, err}
+	}
+	cfg, err := loadConfig(args, f.define, log)
+	if err != nil {
+		return &exitError{exitBadConfig, fmt.Errorf("invalid config, exiting abnormally\n%w", err)}
+	}
+	if cfg.Mode() == config.Distributed {
+		return &exitError{exitBadConfig, fmt.Errorf("%s describes an ensemble of %d voters: "+
+			"this release runs a single server; leave at most one server.N line", cfg.File, len(cfg.Members.Voters()))}
+	}
+	node.LimitMemory(log)
+	ctx, cancel := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
+	defer cancel()
+	return serve(ctx, cfg, log)
+}
+
+// serve runs a node until the context ends or the node fails.
+func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
+	n, err := node.Start(cfg, node.Options{Log: log, ReadsInLoop: os.Getenv("ZOOID_READS_IN_LOOP") != ""})
+	if err != nil {
+		return withExitCode(err)
+	}
+	notifyReady()
+	select {
+	case <-ctx.Done():
+		log.Info("stopping: answering what is in flight")
+	case <-n.Failed():
+		log.Error("the server stops", "error", n.Err())
+	}
+	notifyStopping()
+	stopErr := n.Stop()
+	if err := n.Err(); err != nil {
+		return withExitCode(err)
+	}
+	if stopErr != nil {
+		return &exitError{1, fmt.Errorf("the server did not stop cleanly: %w", stopErr)}
+	}
+	log.Info("stopped")
+	return nil
+}
+
+func withExitCode(err error) error {
+	var e *node.ExitError
+	if errors.As(err, &e) {
+		return &exitError{e.Code, e.Err}
+	}
+	return err
+}
+
+func newLogger(f *serverFlags) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
+		return nil, fmt.Errorf("--log-level %q: allowed are debug, info, warn, error", f.logLevel)
+	}
+	opts := &slog.HandlerOptions{Level: level}
+	switch f.logFormat {
+	case "text":
+		return slog.New(slog.NewTextHandler(os.Stderr, opts)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(os.Stderr, opts)), nil
+	}
+	return nil, fmt.Errorf("--log-format %q: allowed are text and json", f.logFormat)
+}
+
+// loadConfig reads what the arguments name, with myid and the dynamic file.
+func loadConfig(args, define []string, log *slog.Logger) (*config.Config, error) {
+	props, err := properties(define)
+	if err != nil {
+		return nil, err
+	}
+	var cfg *config.Config
+	var warnings []config.Warning
+	if len(args) == 1 {
+		text, err := os.ReadFile(args[0])
+		if err != nil {
+			return nil, fmt.Errorf("cannot read the configuration: %w", err)
+		}
+		cfg, warnings, err = config.Parse(args[0], text, props)
+		if err != nil {
+			return nil, err
+		}
+	} else if cfg, warnings, err = config.ParseArgs(args, props); err != nil {
+		return nil, err
+	}
+	more, err := completeConfig(cfg)
+	for _, w := range append(warnings, more...) {
+		if w.Note {
+			log.Debug(w.String())
+		} else {
+			log.Warn(w.String())
+		}
+	}
+	return cfg, err
+}
+
+// properties joins the -D flags with those of the environment; the flags win.
+func properties(define []string) ([]config.Property, error) {
+	var props []config.Property
+	for _, name := range []string{"JVMFLAGS", "SERVER_JVMFLAGS"} {
+		p, _, err := config.SplitJVMFlags(os.Getenv(name))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		props = append(props, p...)
+	}
+	for _, d := range define {
+		name, value, _ := strings.Cut(d, "=")
+		props = append(props, config.Property{Name: name, Value: value})
+	}
+	return props, nil
+}
+
+// completeConfig adds what stands in myid and in the dynamic file.
+func completeConfig(cfg *config.Config) ([]config.Warning, error) {
+	var warnings []config.Warning
+	id := config.NoID
+	name := filepath.Join(cfg.DataDir, "myid")
+	text, err := os.ReadFile(name)
+	if err == nil {
+		if id, err = config.ParseMyID(name, text); err != nil {
+			return nil, err
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("cannot read the server id: %w", err)
+	}
+	var members *config.Membership
+	if cfg.DynamicFile != "" {
+		text, err := os.ReadFile(cfg.DynamicFile)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read dynamicConfigFile: %w", err)
+		}
+		if members, warnings, err = config.ParseDynamic(cfg.DynamicFile, text); err != nil {
+			return nil, err
+		}
+	}
+	more, err := cfg.Complete(id, members)
+	return append(warnings, more...), err
+}

@@ -1,0 +1,62 @@
+package node
+
+import (
+	"sync"
+
+	"zooid/internal/clientport"
+	"zooid/internal/replica"
+)
+
+// core is the replica and the lock that guards it, all of it, and nothing
+// else. The loop steps under the write lock and hands replies and events over
+// before it lets go; reads of connections and snapshot walks share the read
+// lock. So whoever reads sees whole steps only, and an event stands in a
+// connection's output before any reply that shows its cause.
+type core struct {
+	mu sync.RWMutex
+	r  *replica.Replica
+}
+
+// step runs one step and delivers what it says to the connections.
+func (c *core) step(now replica.Time, events []replica.Event, fx *replica.Effects, conns []*clientport.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.r.Step(now, events, fx)
+	for _, id := range fx.Dirty {
+		if conn := conns[id]; conn != nil {
+			conn.Deliver(c.r)
+		}
+	}
+}
+
+// reads answers the pure reads at the front of frames on the goroutine of the
+// connection.
+func (c *core) reads(conn *clientport.Conn, frames []byte) (bytes, requests int, zxid int64) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	out := conn.BeginOut()
+	out, bytes, requests = c.r.ServeReads(replica.ConnID(conn.ID()), frames, out)
+	conn.EndOut(out, requests)
+	return bytes, requests, c.r.Tree().LastZxid()
+}
+
+// view lets f read the replica.
+func (c *core) view(f func(r *replica.Replica)) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	f(c.r)
+}
+
+// walk runs one turn of a snapshot's walk.
+func (c *core) walk(s *replica.Snapshot, b []byte, size int) ([]byte, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return s.Walk.Next(b, size)
+}
+
+// abort ends a walk early, so that changes no longer pay for it.
+func (c *core) abort(s *replica.Snapshot) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s.Walk.Abort()
+}

@@ -1,0 +1,132 @@
+package node
+
+import (
+	"time"
+
+	"zooid/internal/clientport"
+	"zooid/internal/replica"
+)
+
+// loop is the one goroutine that steps the core. Each turn takes everything
+// that waits, steps once, and carries the effects out.
+type loop struct {
+	n      *Node
+	conns  []*clientport.Conn // by id
+	events []replica.Event
+	fx     replica.Effects
+	lastMs int64 // clock of the last tick
+}
+
+func (l *loop) run() {
+	defer close(l.n.loopDone)
+	var items []item
+	for {
+		var ok bool
+		if items, ok = l.n.inbox.take(items); !ok {
+			return
+		}
+		l.turn(items)
+		clear(items)
+	}
+}
+
+func (l *loop) turn(items []item) {
+	n := l.n
+	l.events = l.events[:0]
+	for i := range items {
+		it := &items[i]
+		if it.conn != nil && it.event.Kind == replica.ConnOpen {
+			l.admit(it.conn)
+		}
+		if it.tick {
+			it.event.Touched = l.touched()
+		}
+		l.events = append(l.events, it.event)
+	}
+	n.core.step(n.clock(), l.events, &l.fx, l.conns)
+	if len(l.fx.Append) > 0 {
+		n.disk.put(l.fx.Append)
+	}
+	for _, id := range l.fx.Dirty {
+		if c := l.conns[id]; c != nil {
+			c.Flush()
+		}
+	}
+	l.closeConns()
+	l.release(items)
+	if l.fx.Snapshot != nil {
+		n.startSnapshot(l.fx.Snapshot)
+	}
+	n.observe(&l.fx, len(items))
+}
+
+func (l *loop) admit(c *clientport.Conn) {
+	for int(c.ID()) >= len(l.conns) {
+		l.conns = append(l.conns, nil)
+	}
+	l.conns[c.ID()] = c
+}
+
+// touched lists the connections that read outside the loop since the last
+// tick, so that their sessions live on.
+func (l *loop) touched() []replica.ConnID {
+	var ids []replica.ConnID
+	since := l.lastMs
+	l.lastMs = l.n.clock().Mono
+	for id, c := range l.conns {
+		if c != nil && c.LastActive.Load() >= since {
+			ids = append(ids, replica.ConnID(id))
+		}
+	}
+	return ids
+}
+
+func (l *loop) closeConns() {
+	for _, x := range l.fx.Close {
+		if c := l.conns[x.Conn]; c != nil {
+			l.n.log.Debug("closing a client connection", "client", c.RemoteAddr(), "reason", x.Why)
+			c.CloseAfterFlush()
+		}
+	}
+	for _, id := range l.fx.Expired {
+		l.n.log.Info("session expired", "session", sessionHex(id))
+	}
+}
+
+// release gives the memory of batches and the ids of closed connections back.
+func (l *loop) release(items []item) {
+	for i := range items {
+		it := &items[i]
+		switch it.event.Kind {
+		case replica.ClientBatch:
+			l.n.port.LargeDone(len(it.event.Frames))
+			clientport.Recycle(it.mem)
+		case replica.ConnClosed:
+			l.conns[it.conn.ID()] = nil
+			l.n.port.Release(it.conn.ID())
+		}
+	}
+}
+
+// ticker brings time into the loop.
+func (n *Node) ticker(every time.Duration) {
+	t := time.NewTicker(every)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+			n.inbox.put(item{event: replica.Event{Kind: replica.Tick}, tick: true})
+		case <-n.stopping:
+			return
+		}
+	}
+}
+
+// clock reads both clocks.
+func (n *Node) clock() replica.Time {
+	now := time.Now()
+	return replica.Time{Wall: now.UnixMilli(), Mono: now.Sub(n.started).Milliseconds() + monoBase}
+}
+
+// monoBase keeps the monotonic clock away from zero, which means never.
+const monoBase = 1000

@@ -1,0 +1,281 @@
+// Package node is the shell around the core: it owns the goroutines, the loop
+// that steps the replica, the disk writer, recovery, snapshots, purging, and
+// start and stop of a whole server.
+//
+// The command "zooid server" and the test servers of zk/zktest start a Node.
+// Decisions about data belong to package replica; this package carries them
+// out and must never answer a write before its record is durable.
+package node
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"zooid/internal/admin"
+	"zooid/internal/clientport"
+	"zooid/internal/config"
+	"zooid/internal/metrics"
+	"zooid/internal/replica"
+	"zooid/internal/storage"
+	"zooid/internal/vfs"
+)
+
+// Exit codes of the process (ExitCode of Apache's server).
+const (
+	exitUnexpected = 1
+	exitConfig     = 2
+	exitDataDir    = 3
+	exitLogFailure = 10
+)
+
+// ExitError is an error that has an exit code of its own.
+type ExitError struct {
+	Code int
+	Err  error
+}
+
+// Error implements error.
+func (e *ExitError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *ExitError) Unwrap() error { return e.Err }
+
+// Options are what a node needs beside its configuration.
+type Options struct {
+	Log *slog.Logger
+	FS  vfs.FS // nil: the real one
+	// ReadsInLoop sends every read through the loop; the benchmark of the two
+	// ways sets it (docs/adr/0001).
+	ReadsInLoop bool
+}
+
+// Node is a running server.
+type Node struct {
+	cfg         *config.Config
+	opts        Options
+	log         *slog.Logger
+	started     time.Time
+	dirs        *storage.Dirs
+	compression storage.Compression
+	core        core
+	inbox       *inbox
+	disk        *diskWriter
+	port        *clientport.Port
+	metrics     *metrics.Server
+	gate        admin.Whitelist
+
+	serving      atomic.Bool
+	lastStats    replica.Stats // the loop's
+	lastSnapshot atomic.Pointer[SnapshotTaken]
+	stopping     chan struct{} // no new work
+	halted       chan struct{} // give up what is under way
+	loopDone     chan struct{}
+	work         sync.WaitGroup
+	stopOnce     sync.Once
+
+	failOnce sync.Once
+	failed   chan struct{}
+	failure  error
+}
+
+// Start recovers the data, writes the first snapshot if there was nothing,
+// and serves. An error is an *ExitError with the exit code that it asks for.
+func Start(cfg *config.Config, opts Options) (*Node, error) {
+	if opts.FS == nil {
+		opts.FS = vfs.OS
+	}
+	n := &Node{
+		cfg: cfg, opts: opts, log: opts.Log, started: time.Now(),
+		inbox: newInbox(), metrics: &metrics.Server{},
+		stopping: make(chan struct{}), halted: make(chan struct{}),
+		loopDone: make(chan struct{}), failed: make(chan struct{}),
+	}
+	var unknown []string
+	n.gate, unknown = admin.ParseWhitelist(fourLetterWords(cfg), cfg.ReadOnlyMode)
+	for _, w := range unknown {
+		n.log.Warn("4lw.commands.whitelist has an entry that is no four-letter word", "entry", w)
+	}
+	var err error
+	if n.compression, err = storage.ParseCompression(cfg.SnapshotCompression); err != nil {
+		return nil, &ExitError{exitConfig, err}
+	}
+	n.dirs, err = storage.OpenDirs(opts.FS, cfg.DataDir, cfg.DataLogDir, cfg.DatadirAutocreate)
+	if err != nil {
+		return nil, &ExitError{exitDataDir, err}
+	}
+	if err := n.startServing(); err != nil {
+		n.dirs.Close()
+		return nil, err
+	}
+	return n, nil
+}
+
+func (n *Node) startServing() error {
+	begin := time.Now()
+	report, err := n.recover()
+	if err != nil {
+		return &ExitError{exitUnexpected, err}
+	}
+	if err := n.listen(); err != nil {
+		return &ExitError{exitUnexpected, err}
+	}
+	n.core.r.Start(n.clock())
+	log := storage.OpenLog(n.dirs.FS, n.dirs.Log, storage.LogOptions{
+		PreAlloc:  n.cfg.PreAllocSizeKB << 10,
+		SizeLimit: n.cfg.TxnLogSizeLimitKB << 10,
+		NoSync:    !n.cfg.ForceSync,
+	})
+	n.disk = newDiskWriter(n, log)
+	n.wireMetrics()
+	go n.disk.run()
+	l := &loop{n: n}
+	go l.run()
+	go n.ticker(n.tickEvery())
+	go n.purger()
+	go n.paceCollector()
+	if report.Txns > 0 {
+		n.inbox.put(item{event: replica.Event{Kind: replica.SnapshotWanted}})
+	}
+	n.serving.Store(true)
+	if n.port != nil {
+		go n.port.Serve()
+	}
+	n.banner(report, time.Since(begin))
+	return nil
+}
+
+// tickEvery is how often the loop looks at its clock: often enough for the
+// session buckets, which are one tick long.
+func (n *Node) tickEvery() time.Duration {
+	every := time.Duration(n.cfg.TickTimeMs) * time.Millisecond / 4
+	return min(max(every, 5*time.Millisecond), 250*time.Millisecond)
+}
+
+func (n *Node) listen() error {
+	if n.cfg.ClientPort == config.NoPort {
+		n.log.Warn("no clientPort in the configuration: the server runs, but no client can reach it")
+		return nil
+	}
+	t := &n.cfg.Connections
+	n.port = &clientport.Port{
+		Core: n, Log: n.log, Metrics: n.metrics,
+		Limits: clientport.Limits{
+			MaxFrame:          n.cfg.JuteMaxBufferBytes,
+			PerAddress:        n.cfg.MaxClientCnxns,
+			Total:             n.cfg.MaxCnxns,
+			Outstanding:       int64(n.cfg.GlobalOutstandingLimit),
+			SessionlessFor:    time.Duration(n.cfg.SessionlessCnxnTimeoutMs) * time.Millisecond,
+			LargeRequest:      n.cfg.LargeRequestThresholdBytes,
+			LargeRequestBytes: int64(n.cfg.LargeRequestMaxBytes),
+			KeepAlive:         n.cfg.ClientTCPKeepAlive,
+			Backlog:           n.cfg.ClientPortListenBacklog,
+			MaxOutput:         maxOutput,
+		},
+		Throttle: &clientport.Throttle{
+			MaxTokens: t.Tokens, FillTime: time.Duration(t.FillTimeMs) * time.Millisecond, FillCount: t.FillCount,
+			FreezeTime:   time.Duration(t.FreezeTimeMs) * time.Millisecond,
+			DropIncrease: t.DropIncrease, DropDecrease: t.DropDecrease, DecreaseRatio: t.DecreaseRatio,
+			Weights: t.WeightEnabled, NewWeight: t.GlobalWeight, RenewWeight: t.RenewWeight,
+		},
+	}
+	return n.port.Listen(net.JoinHostPort(n.cfg.ClientPortAddress, strconv.Itoa(n.cfg.ClientPort)))
+}
+
+// maxOutput is how many bytes a client may leave unread before it is cut off.
+const maxOutput = 256 << 20
+
+// Addr returns the address of the client port, "" without one.
+func (n *Node) Addr() string {
+	if n.port == nil {
+		return ""
+	}
+	return n.port.Addr().String()
+}
+
+// Failed is closed when the server has to stop by itself; Err says why.
+func (n *Node) Failed() <-chan struct{} { return n.failed }
+
+// Err returns why the server stopped by itself: an *ExitError, or nil.
+func (n *Node) Err() error {
+	select {
+	case <-n.failed:
+		return n.failure
+	default:
+		return nil
+	}
+}
+
+// fail stops serving at once: what is not durable is never acknowledged.
+func (n *Node) fail(code int, err error) {
+	n.failOnce.Do(func() {
+		n.serving.Store(false)
+		n.metrics.UnrecoverableErrorCount.Inc()
+		n.failure = &ExitError{code, err}
+		close(n.failed)
+	})
+}
+
+// drainFor bounds how long a stop waits for requests in flight.
+const drainFor = 5 * time.Second
+
+// Stop stops taking requests, answers those in flight, closes connections and
+// leaves a clean log.
+func (n *Node) Stop() error {
+	var err error
+	n.stopOnce.Do(func() { err = n.stop() })
+	return err
+}
+
+func (n *Node) stop() error {
+	n.serving.Store(false)
+	close(n.stopping)
+	if n.port != nil {
+		n.port.StopAccepting()
+		n.drain()
+		n.port.Close()
+	}
+	close(n.halted)
+	err := n.disk.close()
+	n.work.Wait()
+	n.inbox.close()
+	<-n.loopDone
+	return errors.Join(err, n.dirs.Close())
+}
+
+// drain waits until what was read is answered.
+func (n *Node) drain() {
+	deadline := time.Now().Add(drainFor)
+	for n.metrics.OutstandingRequests.Value() > 0 && time.Now().Before(deadline) {
+		select {
+		case <-n.failed:
+			return
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+func sessionHex(id int64) string { return "0x" + strconv.FormatUint(uint64(id), 16) }
+
+func zxidHex(zxid int64) string { return "0x" + strconv.FormatUint(uint64(zxid), 16) }
+
+// banner says in one line what has started.
+func (n *Node) banner(report *storage.Report, took time.Duration) {
+	var nodes int
+	n.core.view(func(r *replica.Replica) { nodes = r.Tree().NodeCount() })
+	n.log.Info("zooid is serving",
+		"version", admin.Version, "speaks", "ZooKeeper "+admin.SpokenVersion, "mode", "standalone",
+		"client_port", n.Addr(), "data_dir", n.dirs.Snap, "log_dir", n.dirs.Log,
+		"znodes", nodes, "last_zxid", zxidHex(report.LastZxid), "pid", os.Getpid(),
+		"took", took.Round(time.Millisecond))
+}
+
+// errNoClients is the answer to a start whose data must not be served.
+var errNoClients = fmt.Errorf("the data directory is empty and db.autocreate is false: " +
+	"create the file \"initialize\" in it (zkServer-initialize.sh does) or set db.autocreate=true")

@@ -1,0 +1,81 @@
+package node
+
+import (
+	"bytes"
+	"net/netip"
+
+	"zooid/internal/admin"
+	"zooid/internal/auth"
+	"zooid/internal/clientport"
+	"zooid/internal/replica"
+	"zooid/internal/wire"
+)
+
+// The methods of this file are what the client port calls (clientport.Core),
+// each on the goroutine of the connection.
+
+// Open hands a connect request to the loop.
+func (n *Node) Open(c *clientport.Conn, body []byte) {
+	n.inbox.put(item{conn: c, event: replica.Event{
+		Kind: replica.ConnOpen, Conn: replica.ConnID(c.ID()),
+		Frames: bytes.Clone(body), IDs: addressIDs(c.IP()), At: n.clock().Mono,
+	}})
+}
+
+// addressIDs are the identities that every connection has by its address.
+func addressIDs(ip string) []wire.ID {
+	if a, err := netip.ParseAddr(ip); err == nil {
+		ip = auth.HostAddress(a)
+	}
+	return []wire.ID{{Scheme: "ip", ID: ip}}
+}
+
+// Reads answers pure reads on the connection's own goroutine.
+func (n *Node) Reads(c *clientport.Conn, frames []byte) (taken, requests int) {
+	if n.opts.ReadsInLoop {
+		return 0, 0
+	}
+	taken, requests, zxid := n.core.reads(c, frames)
+	if requests > 0 {
+		c.LastActive.Store(n.clock().Mono)
+		n.metrics.ObserveReads(0, int64(requests))
+		c.NoteFast(frames[:taken], requests, zxid)
+	}
+	return taken, requests
+}
+
+// Batch hands frames to the loop.
+func (n *Node) Batch(c *clientport.Conn, frames []byte, mem *clientport.Buffer, requests int) {
+	n.metrics.PrepProcessorRequestQueued.AddN(int64(requests))
+	n.inbox.put(item{conn: c, mem: mem, event: replica.Event{
+		Kind: replica.ClientBatch, Conn: replica.ConnID(c.ID()), Frames: frames, At: n.clock().Mono,
+	}})
+}
+
+// Closed tells the loop that a connection is gone.
+func (n *Node) Closed(c *clientport.Conn) {
+	n.inbox.put(item{conn: c, event: replica.Event{Kind: replica.ConnClosed, Conn: replica.ConnID(c.ID())}})
+}
+
+// Serving reports whether requests are taken.
+func (n *Node) Serving() bool { return n.serving.Load() }
+
+// Word answers a four-letter word.
+func (n *Node) Word(word uint32, c *clientport.Conn) bool {
+	if !admin.IsCommand(word) {
+		return false
+	}
+	n.metrics.PacketsReceived.Inc()
+	n.metrics.BytesReceivedCount.AddN(4)
+	var next []byte
+	if k := admin.TrailingBytes(word); k > 0 {
+		next, _ = c.Argument(k)
+	}
+	var out bytes.Buffer
+	if err := admin.Execute(&out, word, next, n, n.gate); err != nil {
+		n.log.Debug("four-letter word failed", "word", admin.WordName(word), "error", err)
+	}
+	c.WriteWord(out.Bytes())
+	n.metrics.PacketsSent.Inc()
+	return true
+}

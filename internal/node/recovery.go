@@ -1,0 +1,143 @@
+package node
+
+import (
+	"strings"
+	"time"
+
+	"zooid/internal/auth"
+	"zooid/internal/config"
+	"zooid/internal/replica"
+	"zooid/internal/storage"
+)
+
+// restorer fills the replica from the files and says how far it is.
+type restorer struct {
+	*replica.Restore
+	n       *Node
+	begin   time.Time
+	said    time.Time
+	loaded  time.Time
+	replays bool
+}
+
+// Loaded ends the snapshot.
+func (t *restorer) Loaded(s *storage.SnapshotInfo) error {
+	err := t.SnapshotDone(s.Zxid)
+	t.loaded = time.Now()
+	t.n.metrics.StartupSnapLoadTime.Observe(t.loaded.Sub(t.begin).Milliseconds())
+	return err
+}
+
+// Progress writes a line now and then.
+func (t *restorer) Progress(p storage.Progress) {
+	if time.Since(t.said) < progressEvery {
+		return
+	}
+	t.said = time.Now()
+	what := "loading the snapshot"
+	if p.Log {
+		what = "replaying the log"
+	}
+	percent := int64(100)
+	if p.Size > 0 {
+		percent = p.Done * 100 / p.Size
+	}
+	t.n.log.Info(what, "file", p.File, "percent", percent, "count", p.Count)
+}
+
+// recover loads what the directories hold; an empty server gets its first
+// snapshot before it serves.
+func (n *Node) recover() (*storage.Report, error) {
+	n.core.r = replica.New(n.replicaConfig())
+	now := time.Now()
+	t := &restorer{Restore: n.core.r.Restore(), n: n, begin: now, said: now, loaded: now}
+	report, err := storage.Recover(n.dirs, storage.RecoverOptions{
+		Limits:     storage.Limits{MaxField: n.cfg.JuteMaxBufferBytes + n.cfg.JuteMaxBufferExtraBytes},
+		TrustEmpty: n.cfg.SnapshotTrustEmpty,
+		AutoCreate: n.cfg.DbAutocreate,
+	}, t)
+	if err != nil {
+		return nil, err
+	}
+	n.tellRecovery(report, t)
+	if !report.Empty {
+		return report, nil
+	}
+	if report.LastZxid < 0 {
+		return nil, errNoClients
+	}
+	if err := n.writeSnapshot(n.core.r.Cut()); err != nil {
+		return nil, err
+	}
+	return report, n.dirs.DropMarker()
+}
+
+func (n *Node) tellRecovery(report *storage.Report, t *restorer) {
+	m := n.metrics
+	m.DBInitTime.Observe(time.Since(t.begin).Milliseconds())
+	m.StartupTxnsLoaded.Observe(int64(report.Txns))
+	m.StartupTxnsLoadTime.Observe(time.Since(t.loaded).Milliseconds())
+	for _, s := range report.Skipped {
+		n.log.Warn("snapshot skipped", "file", s.Path, "error", s.Err)
+	}
+	for _, torn := range report.Torn {
+		n.log.Warn("a record torn by a crash was dropped: it was never acknowledged", "error", torn)
+	}
+	for _, note := range report.Notes {
+		n.log.Warn(note)
+	}
+	for _, f := range report.Removed {
+		n.log.Info("removed a leftover file", "file", f)
+	}
+	if t.Mismatches > 0 {
+		m.DigestMismatchesCount.AddN(int64(t.Mismatches))
+		n.log.Warn("the digest of the tree differs from what the log says", "transactions", t.Mismatches)
+	}
+	if !report.Empty {
+		file := ""
+		if report.Snapshot != nil {
+			file = report.Snapshot.Path
+		}
+		n.log.Info("data recovered", "snapshot", file, "transactions", report.Txns,
+			"last_zxid", zxidHex(report.LastZxid), "took", time.Since(t.begin).Round(time.Millisecond))
+	}
+}
+
+func (n *Node) replicaConfig() replica.Config {
+	c := n.cfg
+	id := c.ServerID
+	if id == config.NoID {
+		id = 1
+	}
+	r := replica.Config{
+		ServerID: id, TickTime: int64(c.TickTimeMs),
+		MinSessionTimeout: int32(c.MinSessionTimeoutMs), MaxSessionTimeout: int32(c.MaxSessionTimeoutMs),
+		Seed:      uint64(n.started.UnixNano()),
+		SnapCount: int64(c.SnapCount), SnapSize: max(c.SnapSizeLimitKB, 0) << 10,
+		Auth:         authPolicy(c),
+		EnforceQuota: c.EnforceQuota, ExtendedTypes: c.ExtendedTypesEnabled, Emulate353: c.Emulate353TTLNodes,
+		Digest: c.DigestEnabled, CloseSessionPaths: c.CloseSessionTxnEnabled, ReconfigEnabled: c.ReconfigEnabled,
+		ContainerInterval: c.ContainerCheckIntervalMs, ContainerPerMinute: max(int64(c.ContainerMaxPerMinute), 1),
+		ContainerNeverUsed: c.ContainerMaxNeverUsedIntervalMs,
+	}
+	if c.EnforceAuthEnabled {
+		r.EnforceAuth = c.EnforceAuthSchemes
+	}
+	return r
+}
+
+func authPolicy(c *config.Config) *auth.Policy {
+	p := &auth.Policy{
+		SkipACL: c.SkipACL, DigestEnabled: c.DigestAuthEnabled, SuperDigest: c.SuperDigest,
+		EnsembleNames: c.EnsembleAuthNames, EnsembleNamesNotSet: len(c.EnsembleAuthNames) == 0,
+	}
+	p.DigestAlg, _ = auth.ParseAlgorithm(c.DigestAlgorithm)
+	for _, q := range c.AuthProviders {
+		p.SASL = p.SASL || strings.HasSuffix(q.Value, "SASLAuthenticationProvider")
+		p.X509 = p.X509 || strings.HasSuffix(q.Value, "X509AuthenticationProvider")
+		p.Ensemble = p.Ensemble || strings.HasSuffix(q.Value, "EnsembleAuthenticationProvider")
+	}
+	return p
+}
+
+func fourLetterWords(c *config.Config) string { return strings.Join(c.FourLetterWords, ",") }

@@ -1,0 +1,110 @@
+package node
+
+import (
+	"fmt"
+	"time"
+
+	"zooid/internal/replica"
+	"zooid/internal/storage"
+)
+
+// walkTurn is how many bytes of nodes one turn of a snapshot encodes while it
+// holds the read lock: a fraction of a millisecond of work.
+const walkTurn = 64 << 10
+
+// progressEvery is how often long work says how far it is.
+const progressEvery = 2 * time.Second
+
+// startSnapshot writes a snapshot in the background. A failure loses nothing,
+// as the log goes on: it is reported, and the next trigger tries again.
+func (n *Node) startSnapshot(s *replica.Snapshot) {
+	n.work.Add(1)
+	go func() {
+		defer n.work.Done()
+		if err := n.writeSnapshot(s); err != nil {
+			n.core.abort(s)
+			n.log.Error("snapshot failed; the transaction log keeps everything, the next trigger tries again",
+				"zxid", zxidHex(s.Zxid), "error", err)
+		}
+		n.inbox.put(item{event: replica.Event{Kind: replica.SnapshotDone}})
+	}()
+}
+
+func (n *Node) writeSnapshot(s *replica.Snapshot) error {
+	begin := time.Now()
+	w, err := storage.NewSnapshotWriter(n.dirs.FS, n.dirs.Snap, s.Zxid, storage.SnapshotOptions{Compression: n.compression})
+	if err != nil {
+		return err
+	}
+	info, err := n.fillSnapshot(w, s)
+	if err != nil {
+		w.Abort()
+		return err
+	}
+	took := time.Since(begin)
+	n.metrics.SnapshotTime.Observe(took.Milliseconds())
+	n.lastSnapshot.Store(&SnapshotTaken{Zxid: s.Zxid, At: time.Now()})
+	n.log.Info("snapshot written", "file", info.Path, "znodes", info.Nodes, "bytes", info.FileSize, "took", took.Round(time.Millisecond))
+	return nil
+}
+
+func (n *Node) fillSnapshot(w *storage.SnapshotWriter, s *replica.Snapshot) (*storage.SnapshotInfo, error) {
+	for _, part := range [][]byte{s.Sessions, s.ACLs} {
+		if _, err := w.Write(part); err != nil {
+			return nil, err
+		}
+	}
+	var written int64
+	said := time.Now()
+	buf := make([]byte, 0, walkTurn+walkTurn/4)
+	for done := false; !done; {
+		buf, done = n.core.walk(s, buf[:0], walkTurn)
+		if _, err := w.Write(buf); err != nil {
+			return nil, err
+		}
+		written += int64(len(buf))
+		if time.Since(said) > progressEvery {
+			said = time.Now()
+			n.log.Info("snapshot in progress", "zxid", zxidHex(s.Zxid), "bytes", written)
+		}
+		select {
+		case <-n.halted:
+			return nil, fmt.Errorf("the server stopped")
+		default:
+		}
+	}
+	tail := storage.SnapshotTail{
+		HasDigest: n.cfg.DigestEnabled, DigestZxid: s.Zxid, Digest: int64(s.Digest),
+		HasLastZxid: n.cfg.SerializeLastProcessedZxid, LastZxid: s.Zxid,
+	}
+	return w.Finish(tail)
+}
+
+// SnapshotTaken tells which snapshot is the newest of this run.
+type SnapshotTaken struct {
+	Zxid int64
+	At   time.Time
+}
+
+// purger deletes old snapshots and logs now and then (autopurge).
+func (n *Node) purger() {
+	every := time.Duration(n.cfg.AutopurgeIntervalMs) * time.Millisecond
+	if every <= 0 {
+		return
+	}
+	t := time.NewTicker(every)
+	defer t.Stop()
+	for {
+		removed, err := storage.Purge(n.dirs, n.cfg.AutopurgeSnapRetainCount)
+		if err != nil {
+			n.log.Error("purge failed; disk space is not given back", "error", err)
+		} else if len(removed) > 0 {
+			n.log.Info("purged old files", "count", len(removed), "kept_snapshots", n.cfg.AutopurgeSnapRetainCount)
+		}
+		select {
+		case <-t.C:
+		case <-n.stopping:
+			return
+		}
+	}
+}

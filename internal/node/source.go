@@ -1,0 +1,243 @@
+package node
+
+import (
+	"math"
+	"net/netip"
+	"time"
+
+	"zooid/internal/admin"
+	"zooid/internal/clientport"
+	"zooid/internal/config"
+	"zooid/internal/metrics"
+	"zooid/internal/replica"
+	"zooid/internal/storage"
+	"zooid/internal/wire"
+)
+
+// The methods of this file are what an operator's commands see of the server
+// (admin.Source).
+
+// Status implements admin.Source.
+func (n *Node) Status() admin.Status {
+	s := admin.Status{Serving: n.serving.Load(), Mode: admin.Standalone}
+	n.core.view(func(r *replica.Replica) { s.Zxid = r.Tree().LastZxid() })
+	return s
+}
+
+// Metrics implements admin.Source.
+func (n *Node) Metrics() *metrics.Server { return n.metrics }
+
+// Settings implements admin.Source.
+func (n *Node) Settings() admin.Settings {
+	c := n.cfg
+	port := c.ClientPort
+	if n.port != nil {
+		if a, err := netip.ParseAddrPort(n.Addr()); err == nil {
+			port = int(a.Port())
+		}
+	}
+	id := c.ServerID
+	if id == config.NoID {
+		id = 0
+	}
+	return admin.Settings{
+		ClientPort: port, SecureClientPort: -1,
+		DataDir: n.dirs.Snap, DataLogDir: n.dirs.Log,
+		TickTime: c.TickTimeMs, MaxClientCnxns: c.MaxClientCnxns,
+		MinSessionTimeout: c.MinSessionTimeoutMs, MaxSessionTimeout: c.MaxSessionTimeoutMs,
+		ListenBacklog: c.ClientPortListenBacklog, ServerID: id,
+	}
+}
+
+// DirSizes implements admin.Source.
+func (n *Node) DirSizes() admin.DirSizes {
+	var s admin.DirSizes
+	s.Data, _ = storage.DiskUsage(n.dirs.FS, n.dirs.Snap)
+	s.Log, _ = storage.DiskUsage(n.dirs.FS, n.dirs.Log)
+	return s
+}
+
+// Connections implements admin.Source.
+func (n *Node) Connections() []admin.Connection {
+	if n.port == nil {
+		return nil
+	}
+	conns := n.port.Conns()
+	list := make([]admin.Connection, 0, len(conns))
+	for _, c := range conns {
+		list = append(list, n.connection(c))
+	}
+	return list
+}
+
+// connection joins what the loop and the connection's own reads know.
+func (n *Node) connection(c *clientport.Conn) admin.Connection {
+	out := admin.Connection{
+		InterestOps: 1, Received: c.Received.Load(), Sent: c.Sent.Load(),
+		Established: c.Since, LastOperation: "NA", LastCxid: -1, LastZxid: -1,
+		Outstanding: c.Outstanding(),
+	}
+	out.Remote, _ = netip.ParseAddrPort(c.RemoteAddr())
+	out.Remote = netip.AddrPortFrom(out.Remote.Addr().Unmap(), out.Remote.Port())
+	var v replica.ConnView
+	var known bool
+	n.core.view(func(r *replica.Replica) { v, known = r.Conn(replica.ConnID(c.ID())) })
+	if !known || v.Session == 0 {
+		out.InterestOps = 0
+		return out
+	}
+	out.Session, out.Timeout = v.Session, int(v.Timeout)
+	out.Expires = n.wallOf(v.Expires)
+	l, f := v.Last, c.FastStats()
+	count := l.Count + f.Count
+	if count == 0 {
+		return out
+	}
+	out.MinLatency, out.MaxLatency = l.Min, max(l.Max, 0)
+	if f.Count > 0 {
+		out.MinLatency = 0
+	}
+	out.AvgLatency = l.Sum / count
+	op, cxid, zxid, at, latency := l.Op, int64(l.Cxid), l.Zxid, l.At, l.Latency
+	if f.Count > 0 && f.At >= at {
+		op, cxid, zxid, at, latency = wire.Opcode(f.Op), int64(f.Cxid), f.Zxid, f.At, 0
+	}
+	out.LastOperation = admin.OperationName(int32(op))
+	out.LastCxid, out.LastZxid, out.LastResponse, out.LastLatency = cxid, zxid, at, latency
+	return out
+}
+
+// wallOf turns a time of the core's monotonic clock into a time of day.
+func (n *Node) wallOf(mono int64) time.Time {
+	return n.started.Add(time.Duration(mono-monoBase) * time.Millisecond)
+}
+
+// ResetConnections implements admin.Source.
+func (n *Node) ResetConnections() {
+	if n.port == nil {
+		return
+	}
+	for _, c := range n.port.Conns() {
+		c.ResetStats()
+	}
+	n.inbox.put(item{event: replica.Event{Kind: replica.ResetConns}})
+}
+
+// Sessions implements admin.Source.
+func (n *Node) Sessions() admin.Sessions {
+	var s admin.Sessions
+	n.core.view(func(r *replica.Replica) {
+		r.Sessions(func(v replica.SessionView) {
+			s.Global = append(s.Global, admin.Session{ID: v.ID, Timeout: int(v.Timeout), Expires: n.wallOf(v.Expires)})
+		})
+	})
+	return s
+}
+
+// Ephemerals implements admin.Source.
+func (n *Node) Ephemerals() []admin.SessionPath {
+	var owners []int64
+	n.core.view(func(r *replica.Replica) {
+		owners = r.Tree().EphemeralSessions()
+	})
+	var list []admin.SessionPath
+	for _, id := range owners {
+		n.core.view(func(r *replica.Replica) {
+			r.Tree().EphemeralPaths(id, func(p []byte) bool {
+				list = append(list, admin.SessionPath{Session: id, Path: string(p)})
+				return true
+			})
+		})
+	}
+	return list
+}
+
+// Watches implements admin.Source.
+func (n *Node) Watches() []admin.SessionPath {
+	var list []admin.SessionPath
+	n.core.view(func(r *replica.Replica) {
+		r.Tree().WatchesByPath(func(path []byte, conn uint32) bool {
+			if id := r.SessionOf(replica.ConnID(conn)); id != 0 {
+				list = append(list, admin.SessionPath{Session: id, Path: string(path)})
+			}
+			return true
+		})
+	})
+	return list
+}
+
+// WatchSummary implements admin.Source.
+func (n *Node) WatchSummary() admin.WatchSummary {
+	var s admin.WatchSummary
+	n.core.view(func(r *replica.Replica) {
+		conns, paths, total := r.Tree().WatchSummary()
+		s = admin.WatchSummary{Connections: int64(conns), Paths: int64(paths), Watches: int64(total)}
+	})
+	return s
+}
+
+// Digests implements admin.Source.
+func (n *Node) Digests() []admin.Digest {
+	var list []admin.Digest
+	n.core.view(func(r *replica.Replica) {
+		for _, d := range r.Digests() {
+			list = append(list, admin.Digest{Zxid: d.Zxid, Version: wire.DigestVersion, Value: int64(d.Digest)})
+		}
+	})
+	return list
+}
+
+// wireMetrics connects the gauges to what they show.
+func (n *Node) wireMetrics() {
+	m := n.metrics
+	count := func(f func(r *replica.Replica) int64) func() int64 {
+		return func() (v int64) {
+			n.core.view(func(r *replica.Replica) { v = f(r) })
+			return v
+		}
+	}
+	m.ZnodeCount.From(count(func(r *replica.Replica) int64 { return int64(r.Tree().NodeCount()) }))
+	m.EphemeralsCount.From(count(func(r *replica.Replica) int64 { return int64(r.Tree().EphemeralCount()) }))
+	m.WatchCount.From(count(func(r *replica.Replica) int64 { return int64(r.Tree().WatchCount()) }))
+	m.ApproximateDataSize.From(count(func(r *replica.Replica) int64 { return r.Tree().DataSize() }))
+	m.GlobalSessions.From(count(func(r *replica.Replica) int64 { return int64(r.SessionCount()) }))
+	m.AuthFailedCount.From(count(func(r *replica.Replica) int64 { return r.Stats().AuthFailed }))
+	m.Uptime.From(func() int64 { return time.Since(n.started).Milliseconds() })
+	m.OpenFileDescriptorCount.From(admin.OpenFiles)
+	m.MaxFileDescriptorCount.From(admin.MaxFiles)
+	if n.port != nil {
+		m.ConnectionDropProbability.From(func() float64 {
+			return math.Round(n.port.Throttle.DropProbability()*1e4) / 1e4
+		})
+	}
+}
+
+// observe records what a turn of the loop has done.
+func (n *Node) observe(fx *replica.Effects, events int) {
+	m := n.metrics
+	m.PrepProcessorQueueSize.Observe(int64(events))
+	observeRuns(fx.Reads, m.ObserveReads)
+	observeRuns(fx.Writes, m.ObserveUpdates)
+	if len(fx.Expired) > 0 {
+		m.StaleSessionsExpired.AddN(int64(len(fx.Expired)))
+	}
+	s := n.core.r.Stats() // only the loop changes it
+	last := &n.lastStats
+	m.WatchBytes.AddN(s.WatchBytes - last.WatchBytes)
+	m.DigestMismatchesCount.AddN(s.DigestMismatches - last.DigestMismatches)
+	m.ConnectionRevalidateCount.AddN(s.Revalidations - last.Revalidations)
+	m.RequestCommitQueued.AddN(s.Commits - last.Commits)
+	n.lastStats = s
+}
+
+// observeRuns records latencies, equal neighbours at once.
+func observeRuns(ms []int32, observe func(ms, n int64)) {
+	for i := 0; i < len(ms); {
+		j := i + 1
+		for j < len(ms) && ms[j] == ms[i] {
+			j++
+		}
+		observe(int64(ms[i]), int64(j-i))
+		i = j
+	}
+}

@@ -1,0 +1,229 @@
+package replica
+
+import (
+	"bytes"
+
+	"zooid/internal/jute"
+	"zooid/internal/wire"
+)
+
+// conn is a client connection as the core knows it.
+type conn struct {
+	id        ConnID
+	ids       []wire.ID // identities; replaced, never changed in place
+	sess      *session
+	oldClient bool // sent no readOnly byte and gets none
+	gone      bool // closed by either side: no more replies
+
+	out      []byte // replies not yet handed to the shell
+	dirty    bool
+	answered int // requests answered since the last Drain
+	frames   int // frames in out
+
+	// Requests that wait for an earlier write of the session, oldest first,
+	// and the frames of those that are not writes themselves.
+	slots    []slot
+	slotHead int
+	held     []byte
+	heldBase int // offset in the stream of held[0]
+
+	last LastRequest
+}
+
+// slot is one request whose reply is due at its place in the order.
+type slot struct {
+	zxid int64 // of the write; 0 for a request that only waits
+	xid  int32
+	op   wire.Opcode
+	at   int64 // Time.Mono of arrival
+	off  int   // in the stream of held frames
+	n    int
+}
+
+// LastRequest is what cons shows of the newest request answered in the core.
+type LastRequest struct {
+	Op         wire.Opcode
+	Cxid       int32
+	Zxid       int64
+	At         int64 // Time.Mono of the answer
+	Latency    int64 // ms
+	Min, Max   int64
+	Sum, Count int64
+}
+
+func (l *LastRequest) note(op wire.Opcode, cxid int32, zxid, now, latency int64) {
+	l.Op, l.Zxid, l.At, l.Latency = op, zxid, now, latency
+	if cxid >= 0 {
+		l.Cxid = cxid
+	}
+	if l.Count == 0 || latency < l.Min {
+		l.Min = latency
+	}
+	l.Max = max(l.Max, latency)
+	l.Sum += latency
+	l.Count++
+}
+
+func (r *Replica) conn(id ConnID) *conn {
+	if int(id) >= len(r.conns) {
+		return nil
+	}
+	return r.conns[id]
+}
+
+// connOpen answers a connect request (ZooKeeperServer.processConnectRequest).
+func (r *Replica) connOpen(e *Event) {
+	c := &conn{id: e.Conn, ids: e.IDs}
+	for int(e.Conn) >= len(r.conns) {
+		r.conns = append(r.conns, nil)
+	}
+	r.conns[e.Conn] = c
+	var req wire.ConnectRequest
+	d := jute.NewDecoder(e.Frames)
+	req.Decode(&d)
+	if d.Err() != nil {
+		r.close(c, "undecodable connect request")
+		return
+	}
+	c.oldClient = !req.HasReadOnly
+	if req.LastZxidSeen > r.tree.LastZxid() {
+		r.close(c, "client has seen a newer zxid than this server")
+		return
+	}
+	if req.SessionID == 0 {
+		timeout := min(max(req.TimeOut, r.cfg.MinSessionTimeout), r.cfg.MaxSessionTimeout)
+		r.prepCreateSession(c, timeout, e.At)
+		return
+	}
+	r.resume(c, &req)
+}
+
+// resume attaches a connection to a session that exists, or tells it that the
+// session is gone. The session keeps its timeout unless the client asks for
+// another one.
+func (r *Replica) resume(c *conn, req *wire.ConnectRequest) {
+	s := r.sessions.byID[req.SessionID]
+	if s != nil && s.conn != nil {
+		old := s.conn
+		s.conn, old.sess = nil, nil
+		r.close(old, "session resumed on another connection")
+	}
+	want := Password(req.SessionID)
+	if s == nil || s.closing || !bytes.Equal(req.Passwd, want[:]) {
+		r.connectResponse(c, 0, 0, make([]byte, passwordSize))
+		r.close(c, "session expired or password wrong")
+		return
+	}
+	r.stats.Revalidations++
+	s.conn, c.sess = c, s
+	s.timeout = min(max(req.TimeOut, r.cfg.MinSessionTimeout), r.cfg.MaxSessionTimeout)
+	r.sessions.touch(s, r.now.Mono)
+	r.connectResponse(c, s.timeout, s.id, want[:])
+}
+
+// connClosed forgets the connection and its watches. The session lives on.
+func (r *Replica) connClosed(id ConnID) {
+	c := r.conn(id)
+	if c == nil {
+		return
+	}
+	r.detach(c)
+	r.conns[id] = nil
+}
+
+// close asks the shell to close the connection; it gets no more replies.
+func (r *Replica) close(c *conn, why string) {
+	if c.gone {
+		return
+	}
+	r.detach(c)
+	r.fx.Close = append(r.fx.Close, CloseConn{c.id, why})
+}
+
+func (r *Replica) detach(c *conn) {
+	if c.gone {
+		return
+	}
+	c.gone = true
+	r.tree.DropConn(uint32(c.id))
+	if c.sess != nil {
+		c.sess.conn = nil
+	}
+	c.slots, c.slotHead, c.held, c.heldBase = nil, 0, nil, 0
+}
+
+// Drain moves the replies and events of a connection to the end of dst and
+// returns how many requests they answer and how many frames they are.
+func (r *Replica) Drain(id uint32, dst []byte) (out []byte, answered, frames int) {
+	c := r.conn(ConnID(id))
+	if c == nil {
+		return dst, 0, 0
+	}
+	dst = append(dst, c.out...)
+	answered, frames = c.answered, c.frames
+	c.answered, c.frames, c.dirty = 0, 0, false
+	if cap(c.out) > maxKeptOut {
+		c.out = nil
+	} else {
+		c.out = c.out[:0]
+	}
+	return dst, answered, frames
+}
+
+// maxKeptOut is the largest reply buffer, in bytes, that a connection keeps
+// while it has nothing to say.
+const maxKeptOut = 4 << 10
+
+// push queues a request behind the writes of its session. frame is nil for the
+// writes themselves.
+func (c *conn) push(s slot, frame []byte) {
+	if c.slotHead > 64 && c.slotHead > len(c.slots)/2 {
+		c.slots = c.slots[:copy(c.slots, c.slots[c.slotHead:])]
+		c.slotHead = 0
+	}
+	if frame != nil {
+		s.off, s.n = c.heldBase+len(c.held), len(frame)
+		c.held = append(c.held, frame...)
+	}
+	c.slots = append(c.slots, s)
+}
+
+func (c *conn) waiting() int { return len(c.slots) - c.slotHead }
+
+// pop takes the oldest waiting request.
+func (c *conn) pop() slot {
+	s := c.slots[c.slotHead]
+	c.slotHead++
+	if c.slotHead == len(c.slots) {
+		c.slots, c.slotHead = c.slots[:0], 0
+	}
+	return s
+}
+
+// frame returns the held frame of a slot and gives back the memory before it.
+func (c *conn) frame(s slot) []byte {
+	f := c.held[s.off-c.heldBase : s.off-c.heldBase+s.n]
+	return f
+}
+
+// trim gives back the memory of frames that were answered.
+func (c *conn) trim(s slot) {
+	end := s.off + s.n - c.heldBase
+	if end == len(c.held) {
+		c.held, c.heldBase = c.held[:0], s.off+s.n
+		if cap(c.held) > maxKeptOut {
+			c.held = nil
+		}
+	} else if end > 4096 && end > len(c.held)/2 {
+		c.held = c.held[:copy(c.held, c.held[end:])]
+		c.heldBase = s.off + s.n
+	}
+}
+
+// markDirty puts the connection on the list of those with something to flush.
+func (r *Replica) markDirty(c *conn) {
+	if !c.dirty {
+		c.dirty = true
+		r.fx.Dirty = append(r.fx.Dirty, c.id)
+	}
+}

@@ -1,0 +1,108 @@
+package replica
+
+import (
+	"zooid/internal/tree"
+	"zooid/internal/wire"
+)
+
+// ConnID names a client connection. The shell hands out small dense numbers,
+// never 0, and uses one again only after ConnClosed.
+type ConnID uint32
+
+// Time is the clock as an event brings it in.
+type Time struct {
+	Wall int64 // ms since 1970
+	Mono int64 // ms on a clock that never goes back
+}
+
+// EventKind tells events apart.
+type EventKind uint8
+
+// The events.
+const (
+	// ConnOpen is a connection's connect request: Conn, Frames (the body of
+	// the frame), IDs (the identities that the address gives).
+	ConnOpen EventKind = iota
+	// ConnClosed says that the connection is gone: Conn.
+	ConnClosed
+	// ClientBatch is a run of whole frames, each with its length: Conn,
+	// Frames, At.
+	ClientBatch
+	// Durable says that the log holds everything up to Zxid.
+	Durable
+	// Tick lets time pass. Touched are the connections whose requests were
+	// answered outside the core since the last one.
+	Tick
+	// SnapshotDone says that the snapshot that was started has ended, well or
+	// not; the next may start.
+	SnapshotDone
+	// SnapshotWanted asks for a snapshot whatever the counts say.
+	SnapshotWanted
+	// ResetConns forgets what LastRequest says of every connection.
+	ResetConns
+)
+
+// Event is one thing that happened outside. Step keeps none of its memory.
+type Event struct {
+	Kind    EventKind
+	Conn    ConnID
+	Frames  []byte
+	IDs     []wire.ID
+	At      int64 // Time.Mono of arrival
+	Zxid    int64
+	Touched []ConnID
+}
+
+// Record is one transaction on its way into the log: header, body and digest.
+// Its bytes stay as they are until Durable reports its zxid.
+type Record struct {
+	Zxid  int64
+	Entry []byte
+	// Roll asks for a new log file to begin with this record.
+	Roll bool
+}
+
+// Snapshot is an exact cut of the replica: what belongs into the file
+// snapshot.<Zxid>. Walk gives the nodes in turns; it is used under the same
+// exclusion as reads.
+type Snapshot struct {
+	Zxid     int64
+	Digest   uint64
+	Sessions []byte // encoded: count, then id and timeout each
+	ACLs     []byte // encoded: count, then id and vector each
+	Walk     *tree.Walk
+}
+
+// CloseConn asks the shell to close a connection once what Drain has given is
+// written.
+type CloseConn struct {
+	Conn ConnID
+	Why  string
+}
+
+// Effects are what the shell has to carry out after a Step, in this order:
+// hand the bytes of the Dirty connections over (Drain), write the records,
+// flush and close connections, start the snapshot. Replies to writes are in
+// Dirty only after the Durable event of their records.
+type Effects struct {
+	Dirty    []ConnID
+	Close    []CloseConn
+	Append   []Record
+	Snapshot *Snapshot
+	// Expired are the sessions that timed out in this step.
+	Expired []int64
+	// Reads and Writes are the latencies, in ms, of the requests that this
+	// step answered.
+	Reads, Writes []int32
+}
+
+// Reset empties the effects and keeps their memory.
+func (fx *Effects) Reset() {
+	fx.Dirty = fx.Dirty[:0]
+	fx.Close = fx.Close[:0]
+	fx.Append = fx.Append[:0]
+	fx.Snapshot = nil
+	fx.Expired = fx.Expired[:0]
+	fx.Reads = fx.Reads[:0]
+	fx.Writes = fx.Writes[:0]
+}

@@ -1,0 +1,201 @@
+// Package replica is one whole ZooKeeper server as a state machine: sessions,
+// request order, preparation of transactions, application and replies, over
+// the znode tree (package tree), the permission rules (auth) and the broadcast
+// (zab).
+//
+// The shell (package node) feeds Step with events and carries out the effects
+// that come back; between steps, any number of goroutines may call the methods
+// whose comment says that they only read. The package must never do I/O, look
+// at a clock, draw a random number of its own, start a goroutine, lock, or log.
+//
+// The way of a request through the files: conn.go and request.go take the
+// frame, read.go answers it, or prep.go makes it a transaction against the
+// tree and the outstanding changes (pending.go); apply.go applies what is
+// committed, reply.go encodes.
+package replica
+
+import (
+	"zooid/internal/auth"
+	"zooid/internal/tree"
+	"zooid/internal/wire"
+	"zooid/internal/zab"
+)
+
+// Config is what a replica needs to know before it starts; all times in ms.
+type Config struct {
+	ServerID           int64
+	TickTime           int64
+	MinSessionTimeout  int32
+	MaxSessionTimeout  int32
+	Seed               uint64 // of the snapshot jitter
+	SnapCount          int64  // transactions between snapshots, before jitter
+	SnapSize           int64  // log bytes between snapshots, before jitter; 0 = off
+	Auth               *auth.Policy
+	EnforceAuth        []string // schemes of which one is required; empty = none
+	EnforceQuota       bool
+	ExtendedTypes      bool
+	Emulate353         bool
+	Digest             bool
+	CloseSessionPaths  bool // closeSession transactions list their ephemerals
+	ReconfigEnabled    bool
+	ContainerInterval  int64 // between sweeps
+	ContainerPerMinute int64 // deletions at most
+	ContainerNeverUsed int64 // age at which a container that never had a child goes; 0 = never
+}
+
+// Stats are counts since the start, read under the shell's lock.
+type Stats struct {
+	DigestMismatches int64
+	AuthFailed       int64
+	SessionsExpired  int64
+	QuotaExceeded    int64
+	WatchBytes       int64
+	Proposals        int64
+	Commits          int64
+	Revalidations    int64
+	FiredCreated     int64
+	FiredDeleted     int64
+	FiredChanged     int64
+	FiredChildren    int64
+	TTLCreated       int64
+	TTLDeleted       int64
+}
+
+// Replica is the state machine. It is not safe for concurrent use, except as
+// the package comment says.
+type Replica struct {
+	cfg      Config
+	tree     *tree.Tree
+	leader   *zab.Leader
+	sessions sessionTable
+	conns    []*conn // by ConnID
+	now      Time
+	fx       *Effects
+
+	// Transactions that are proposed and not yet applied, oldest first.
+	inflight     []proposal
+	inflightHead int
+	chunks       chunkPool
+	pending      pendingTable
+	digest       uint64 // of the tree once everything in flight is applied
+	drafting     int64  // zxid of the transaction in the making, or 0
+
+	res     tree.Result
+	stats   Stats
+	digests []DigestAt
+
+	snap  snapshotTrigger
+	sweep containerSweep
+	swept bool // the ephemerals of lost sessions were seen to
+	work  workspace
+}
+
+// workspace is memory that one request uses and the next uses again.
+type workspace struct {
+	body        []byte // the transaction body in the making
+	path        []byte // sequential path
+	node, above change // what the tree says of a node and its parent
+	set         wire.SetWatches
+	paths       [][]byte
+	hits        []tree.Hit
+}
+
+// New returns a replica with a fresh tree. Restore, if there is something to
+// restore, comes next, then Start.
+func New(cfg Config) *Replica {
+	r := &Replica{cfg: cfg}
+	r.Reset()
+	return r
+}
+
+// Reset drops tree and sessions: the state before anything was restored.
+func (r *Replica) Reset() {
+	r.tree = tree.New(r.treeOptions())
+	r.sessions = newSessionTable(r.cfg.TickTime)
+	r.conns = make([]*conn, 1)
+	r.pending = newPendingTable()
+	r.snap = newSnapshotTrigger(&r.cfg)
+}
+
+func (r *Replica) treeOptions() tree.Options {
+	return tree.Options{
+		Seed: r.cfg.Seed, Digest: r.cfg.Digest,
+		ExtendedTypes: r.cfg.ExtendedTypes, Emulate353: r.cfg.Emulate353,
+	}
+}
+
+// Start makes the replica the leader of its ensemble of one, with the history
+// that was restored: sessions get their full timeout, and the ephemerals of
+// sessions that are not there are deleted by the first Step.
+func (r *Replica) Start(now Time) {
+	r.now = now
+	r.leader = zab.NewLeader(r.cfg.ServerID, []int64{r.cfg.ServerID}, r.tree.LastZxid())
+	r.digest = r.tree.Digest()
+	r.sessions.start(r.cfg.ServerID, now)
+	r.sweep.next = now.Mono + r.cfg.ContainerInterval
+}
+
+// Step takes events in the order in which they happened and collects what has
+// to be done about them in fx, which it empties first.
+func (r *Replica) Step(now Time, events []Event, fx *Effects) {
+	fx.Reset()
+	r.now, r.fx = now, fx
+	if !r.swept {
+		r.swept = true
+		r.orphans()
+	}
+	for i := range events {
+		e := &events[i]
+		switch e.Kind {
+		case ConnOpen:
+			r.connOpen(e)
+		case ConnClosed:
+			r.connClosed(e.Conn)
+		case ClientBatch:
+			r.clientBatch(e)
+		case Durable:
+			r.commitTo(r.leader.Durable(e.Zxid))
+		case Tick:
+			r.tick(e)
+		case SnapshotDone:
+			r.snap.running = false
+		case SnapshotWanted:
+			r.snap.wanted = true
+		case ResetConns:
+			for _, c := range r.conns {
+				if c != nil {
+					c.last = LastRequest{Cxid: -1, Zxid: -1}
+				}
+			}
+		}
+	}
+	r.maybeSnapshot()
+	r.fx = nil
+}
+
+// tick renews the touched sessions, expires the silent ones and sweeps
+// containers.
+func (r *Replica) tick(e *Event) {
+	for _, id := range e.Touched {
+		if c := r.conn(id); c != nil && c.sess != nil && !c.sess.closing {
+			r.sessions.touch(c.sess, r.now.Mono)
+		}
+	}
+	for s := r.sessions.expired(r.now.Mono); s != nil; s = r.sessions.expired(r.now.Mono) {
+		r.expire(s)
+	}
+	r.sweepContainers()
+}
+
+// Proposed returns the newest zxid that was handed out, applied or not.
+func (r *Replica) Proposed() int64 { return r.leader.Proposed() }
+
+// Tree returns the tree, for reading only.
+func (r *Replica) Tree() *tree.Tree { return r.tree }
+
+// Stats returns the counts since the start; it only reads.
+func (r *Replica) Stats() Stats { return r.stats }
+
+// Outstanding returns the number of transactions that are proposed and not
+// applied; it only reads.
+func (r *Replica) Outstanding() int { return len(r.inflight) - r.inflightHead }

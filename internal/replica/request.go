@@ -1,0 +1,146 @@
+package replica
+
+import (
+	"encoding/binary"
+
+	"zooid/internal/auth"
+	"zooid/internal/jute"
+	"zooid/internal/wire"
+)
+
+// lengthSize is the size of the length in front of every frame.
+const lengthSize = 4
+
+// clientBatch takes the requests of a run of whole frames.
+func (r *Replica) clientBatch(e *Event) {
+	c := r.conn(e.Conn)
+	if c == nil {
+		return
+	}
+	if c.sess != nil && !c.sess.closing {
+		r.sessions.touch(c.sess, r.now.Mono)
+	}
+	for b := e.Frames; len(b) >= lengthSize && !c.gone; {
+		n := int(binary.BigEndian.Uint32(b))
+		r.request(c, b[lengthSize:lengthSize+n], e.At)
+		b = b[lengthSize+n:]
+	}
+}
+
+// request takes one request: it answers it, queues it behind the session's
+// earlier writes, or makes it a transaction.
+func (r *Replica) request(c *conn, frame []byte, at int64) {
+	d := jute.NewDecoder(frame)
+	var h wire.RequestHeader
+	h.Decode(&d)
+	if d.Err() != nil {
+		r.close(c, "frame too short for a request header")
+		return
+	}
+	switch {
+	case h.Type == wire.OpAuth:
+		r.authenticate(c, h, &d)
+		return
+	case h.Type == wire.OpSASL:
+		r.sasl(c, h, &d)
+		return
+	case !r.enforceAuth(c, h):
+		return
+	case !h.Type.Known():
+		c.answered++
+		r.reply(c, h.Xid, -1, wire.CodeUnimplemented)
+		r.close(c, "unknown operation")
+		return
+	}
+	if h.Type.Writes() {
+		zxid := r.prep(c, h, frame[d.Offset():])
+		c.push(slot{zxid: zxid, xid: h.Xid, op: h.Type, at: at}, nil)
+		return
+	}
+	if c.waiting() > 0 {
+		c.push(slot{xid: h.Xid, op: h.Type, at: at}, frame)
+		return
+	}
+	r.answer(c, h, &d, at)
+}
+
+// authenticate handles an auth packet. It is answered at once, past requests
+// that wait, as Apache's server does it outside its queue.
+func (r *Replica) authenticate(c *conn, h wire.RequestHeader, d *jute.Decoder) {
+	var p wire.AuthPacket
+	p.Decode(d)
+	if d.Err() != nil {
+		r.close(c, "undecodable auth packet")
+		return
+	}
+	c.answered++
+	ids, outcome := r.cfg.Auth.Authenticate(p.Scheme, p.Auth)
+	if outcome == auth.Closed {
+		r.stats.AuthFailed++
+		r.markDirty(c)
+		r.close(c, "refused by the "+string(p.Scheme)+" scheme")
+		return
+	}
+	if outcome != auth.Accepted {
+		r.stats.AuthFailed++
+		r.reply(c, h.Xid, 0, wire.CodeAuthFailed)
+		r.close(c, "authentication failed")
+		return
+	}
+	c.ids = auth.AddIDs(c.ids, ids...)
+	r.reply(c, h.Xid, 0, wire.CodeOK)
+}
+
+// sasl answers a SASL token as a server without SASL does: success with a null
+// token, after which the client goes on unauthenticated.
+func (r *Replica) sasl(c *conn, h wire.RequestHeader, d *jute.Decoder) {
+	d.Buffer()
+	if d.Err() != nil {
+		r.close(c, "undecodable SASL packet")
+		return
+	}
+	c.answered++
+	start := r.beginReply(c)
+	c.out = (&wire.ReplyHeader{Xid: h.Xid}).Append(c.out)
+	c.out = jute.AppendBuffer(c.out, nil)
+	endReply(c, start)
+}
+
+// enforceAuth refuses a request of a connection that has none of the schemes
+// of which the configuration demands one.
+func (r *Replica) enforceAuth(c *conn, h wire.RequestHeader) bool {
+	if len(r.cfg.EnforceAuth) == 0 {
+		return true
+	}
+	for _, id := range c.ids {
+		for _, scheme := range r.cfg.EnforceAuth {
+			if id.Scheme == scheme {
+				return true
+			}
+		}
+	}
+	c.answered++
+	r.reply(c, h.Xid, 0, wire.CodeSessionClosedRequireSASLAuth)
+	r.close(c, "authentication is required")
+	return false
+}
+
+// answer executes a request that is not a transaction and whose turn it is.
+func (r *Replica) answer(c *conn, h wire.RequestHeader, d *jute.Decoder, at int64) {
+	r.markDirty(c)
+	c.answered++
+	switch h.Type {
+	case wire.OpSetWatches, wire.OpSetWatches2:
+		r.setWatches(c, h, d)
+	case wire.OpAddWatch:
+		r.addWatch(c, h, d)
+	case wire.OpRemoveWatches:
+		r.removeWatches(c, h, d)
+	default:
+		c.frames++
+		c.out = r.read(c, h, d, c.out)
+	}
+	latency := r.now.Mono - at
+	r.fx.Reads = append(r.fx.Reads, int32(latency))
+	c.last.note(h.Type, h.Xid, r.tree.LastZxid(), r.now.Mono, latency)
+}

@@ -1,0 +1,86 @@
+package replica
+
+import (
+	"zooid/internal/tree"
+	"zooid/internal/wire"
+)
+
+// Restore takes what recovery reads: sessions, ACLs and nodes of a snapshot,
+// then the transactions behind it. It fulfils what storage.Recover asks of its
+// target.
+type Restore struct {
+	r      *Replica
+	loader *tree.Loader
+	res    tree.Result
+	// Mismatches counts transactions after which the tree had another digest
+	// than the log says.
+	Mismatches int
+}
+
+// Restore begins to fill the replica, which must be new.
+func (r *Replica) Restore() *Restore { return &Restore{r: r} }
+
+// Reset drops what was restored so far: the next snapshot is tried.
+func (t *Restore) Reset() {
+	t.r.Reset()
+	t.loader = tree.NewLoader(t.r.treeOptions())
+}
+
+// Session restores a session; timeout in ms.
+func (t *Restore) Session(id int64, timeout int32) {
+	s := t.r.sessions.byID[id]
+	if s == nil {
+		s = t.r.sessions.add(id, timeout)
+	}
+	s.timeout, s.committed = timeout, true
+}
+
+// ACL restores an entry of the ACL cache.
+func (t *Restore) ACL(id int64, raw []byte) { t.loader.AddACL(id, raw) }
+
+// Node restores a node; its parent must have come before it.
+func (t *Restore) Node(path, data []byte, aclID int64, st *wire.StatPersisted) error {
+	return t.loader.AddNode(path, data, aclID, st)
+}
+
+// SnapshotDone ends the snapshot: zxid is the one in its name.
+func (t *Restore) SnapshotDone(zxid int64) error {
+	loaded, err := t.loader.Finish(zxid)
+	if err == nil {
+		t.r.tree = loaded
+	}
+	t.loader = nil
+	return err
+}
+
+// Apply replays a transaction of the log. digest is nil when the record has
+// none.
+func (t *Restore) Apply(h *wire.TxnHeader, body []byte, digest *wire.TxnDigest) error {
+	t.r.tree.Apply(h, body, &t.res)
+	switch h.Type {
+	case wire.OpCreateSession:
+		if len(body) >= 4 {
+			timeout := int32(body[0])<<24 | int32(body[1])<<16 | int32(body[2])<<8 | int32(body[3])
+			t.Session(h.ClientID, timeout)
+		}
+	case wire.OpCloseSession:
+		if s := t.r.sessions.byID[h.ClientID]; s != nil {
+			t.r.sessions.remove(s)
+		}
+	}
+	if digest != nil && digest.Version == wire.DigestVersion && t.r.cfg.Digest && uint64(digest.Digest) != t.r.tree.Digest() {
+		t.Mismatches++
+	}
+	return nil
+}
+
+// orphans proposes the end of every session that owns ephemerals without being
+// in the session table, as Apache's server does at its start
+// (ZooKeeperServer.loadData).
+func (r *Replica) orphans() {
+	for _, id := range r.tree.EphemeralSessions() {
+		if r.sessions.byID[id] == nil {
+			r.proposeClose(r.sessions.add(id, 0))
+		}
+	}
+}

@@ -1,0 +1,131 @@
+package replica
+
+// session is one client session, from the preparation of its createSession
+// until its closeSession is applied.
+type session struct {
+	id        int64
+	timeout   int32 // ms
+	conn      *conn // nil while no connection of this server holds it
+	committed bool  // createSession is applied
+	closing   bool  // closeSession is proposed
+
+	bucket     int64 // expiry time of its bucket, a multiple of the tick
+	prev, next *session
+}
+
+// sessionTable holds the sessions and the buckets in which they expire.
+// Renewal is O(1): a session moves to the bucket of its new expiry time, as in
+// ExpiryQueue of Apache's server.
+type sessionTable struct {
+	tick   int64
+	byID   map[int64]*session
+	lists  map[int64]*session // bucket -> head of its list
+	oldest int64              // no bucket before this one is filled
+	nextID int64
+}
+
+func newSessionTable(tick int64) sessionTable {
+	return sessionTable{tick: tick, byID: map[int64]*session{}, lists: map[int64]*session{}}
+}
+
+// start gives every restored session its full timeout and fixes where new ids
+// begin: 40 bits of the clock, then a counter of 16 bits, below the server's id
+// (SessionTrackerImpl.initializeNextSessionId, on the wall clock so that ids
+// differ after a reboot).
+func (t *sessionTable) start(serverID int64, now Time) {
+	t.oldest = t.roundUp(now.Mono)
+	for _, s := range t.byID {
+		t.touch(s, now.Mono)
+	}
+	t.nextID = int64(uint64(now.Wall<<24)>>8) | serverID<<56
+}
+
+func (t *sessionTable) roundUp(ms int64) int64 { return (ms/t.tick + 1) * t.tick }
+
+// newID returns an id that no session has.
+func (t *sessionTable) newID() int64 {
+	for {
+		id := t.nextID
+		t.nextID++
+		if id != 0 && id != -1<<63 && t.byID[id] == nil {
+			return id
+		}
+	}
+}
+
+func (t *sessionTable) add(id int64, timeout int32) *session {
+	s := &session{id: id, timeout: timeout}
+	t.byID[id] = s
+	return s
+}
+
+// touch moves the session's expiry to now plus its timeout, rounded up.
+func (t *sessionTable) touch(s *session, now int64) {
+	b := t.roundUp(now + int64(s.timeout))
+	if b == s.bucket {
+		return
+	}
+	t.unlink(s)
+	s.bucket = b
+	if head := t.lists[b]; head != nil {
+		head.prev = s
+		s.next = head
+	}
+	t.lists[b] = s
+}
+
+func (t *sessionTable) unlink(s *session) {
+	if s.bucket == 0 {
+		return
+	}
+	if s.next != nil {
+		s.next.prev = s.prev
+	}
+	if s.prev != nil {
+		s.prev.next = s.next
+	} else if s.next != nil {
+		t.lists[s.bucket] = s.next
+	} else {
+		delete(t.lists, s.bucket)
+	}
+	s.prev, s.next, s.bucket = nil, nil, 0
+}
+
+func (t *sessionTable) remove(s *session) {
+	t.unlink(s)
+	delete(t.byID, s.id)
+}
+
+// expired takes one session whose bucket is past out of the buckets; nil when
+// there is none.
+func (t *sessionTable) expired(now int64) *session {
+	for ; t.oldest <= now; t.oldest += t.tick {
+		if s := t.lists[t.oldest]; s != nil {
+			t.unlink(s)
+			return s
+		}
+	}
+	return nil
+}
+
+// Session passwords are not stored: any server computes them from the id.
+const (
+	passwordSalt = 0xB3415C00
+	lcgMul       = 0x5DEECE66D
+	lcgMask      = 1<<48 - 1
+	passwordSize = 16
+)
+
+// Password returns the 16 bytes that prove the ownership of a session: the
+// output of java.util.Random seeded with the salted id
+// (ZooKeeperServer.generatePasswd).
+func Password(id int64) [passwordSize]byte {
+	var p [passwordSize]byte
+	seed := (uint64(id^passwordSalt) ^ lcgMul) & lcgMask
+	for i := 0; i < passwordSize; i += 4 {
+		seed = (seed*lcgMul + 0xB) & lcgMask
+		v := uint32(seed >> 16)
+		p[i], p[i+1], p[i+2], p[i+3] = byte(v), byte(v>>8), byte(v>>16), byte(v>>24)
+	}
+	return p
+}

@@ -1,0 +1,35 @@
+package replica
+
+import (
+	"encoding/hex"
+	"testing"
+)
+
+// The vector comes from a session of Apache's server.
+func TestPassword(t *testing.T) {
+	p := Password(0x10000106f150002)
+	if got := hex.EncodeToString(p[:]); got != "7b408741dade3526fdea5b4a4cd3ee22" {
+		t.Fatalf("password %s", got)
+	}
+}
+
+func TestExpiryIsRoundedUpToTheBucket(t *testing.T) {
+	tab := newSessionTable(1000)
+	tab.start(1, Time{Wall: 1, Mono: 500})
+	a, b := tab.add(1, 3000), tab.add(2, 3000)
+	tab.touch(a, 500)  // (500+3000)/1000+1 = 4 -> 4000
+	tab.touch(b, 1200) // 5000
+	for _, c := range []struct {
+		now  int64
+		want *session
+	}{{3999, nil}, {4000, a}, {4000, nil}, {4999, nil}, {7000, b}, {9000, nil}} {
+		if got := tab.expired(c.now); got != c.want {
+			t.Errorf("at %d: %v", c.now, got)
+		}
+	}
+	tab.touch(a, 9000)
+	tab.remove(a)
+	if s := tab.expired(20000); s != nil || len(tab.lists) != 0 || len(tab.byID) != 1 {
+		t.Errorf("a removed session came back: %v", s)
+	}
+}

@@ -1,0 +1,78 @@
+package replica
+
+// The methods of this file only read; an operator's commands use them.
+
+// SessionView is a session as an operator sees it.
+type SessionView struct {
+	ID      int64
+	Timeout int32 // ms
+	Expires int64 // Time.Mono
+}
+
+// Sessions calls f for every session whose creation is applied.
+func (r *Replica) Sessions(f func(SessionView)) {
+	for _, s := range r.sessions.byID {
+		if s.committed {
+			f(SessionView{s.id, s.timeout, s.bucket})
+		}
+	}
+}
+
+// SessionCount returns the number of sessions.
+func (r *Replica) SessionCount() int { return len(r.sessions.byID) }
+
+// ConnView is a connection as an operator sees it.
+type ConnView struct {
+	Session int64 // 0 before the handshake is answered
+	Timeout int32 // ms
+	Expires int64 // Time.Mono
+	Waiting int   // requests in its slots
+	Last    LastRequest
+}
+
+// Conn describes a connection; false when the core does not know it.
+func (r *Replica) Conn(id ConnID) (ConnView, bool) {
+	c := r.conn(id)
+	if c == nil {
+		return ConnView{}, false
+	}
+	v := ConnView{Waiting: c.waiting(), Last: c.last}
+	if s := c.sess; s != nil && s.committed {
+		v.Session, v.Timeout, v.Expires = s.id, s.timeout, s.bucket
+	}
+	return v, true
+}
+
+// SessionOf returns the session that a connection holds, 0 for none.
+func (r *Replica) SessionOf(id ConnID) int64 {
+	if c := r.conn(id); c != nil && c.sess != nil {
+		return c.sess.id
+	}
+	return 0
+}
+
+// DigestAt is the digest of the tree as of a zxid.
+type DigestAt struct {
+	Zxid   int64
+	Digest uint64
+}
+
+// A digest is remembered at every zxid that digestEvery divides, and the last
+// digestsKept of them (DataTree.DIGEST_LOG_INTERVAL, DIGEST_LOG_LIMIT).
+const (
+	digestEvery = 128
+	digestsKept = 1024
+)
+
+// Digests returns the remembered digests, the oldest first.
+func (r *Replica) Digests() []DigestAt { return append([]DigestAt(nil), r.digests...) }
+
+func (r *Replica) rememberDigest(zxid int64) {
+	if zxid%digestEvery != 0 {
+		return
+	}
+	if len(r.digests) == digestsKept {
+		r.digests = r.digests[:copy(r.digests, r.digests[1:])]
+	}
+	r.digests = append(r.digests, DigestAt{zxid, r.tree.Digest()})
+}
