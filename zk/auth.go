@@ -123,7 +123,7 @@ type Identity struct {
 // WhoAmI returns the identities that the server has for this connection
 // (servers from 3.7 on).
 func (c *Client) WhoAmI(ctx context.Context) ([]Identity, error) {
-	d, err := c.request(ctx, "whoami", "", newCall(wire.OpWhoAmI))
+	d, err := c.request(ctx, "whoami", "", c.newCall(wire.OpWhoAmI))
 	if err != nil {
 		return nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"sync"
 	"time"
 
 	"zooid/internal/wire"
@@ -32,6 +31,7 @@ type call struct {
 	probe   bool         // nothing to send: done as soon as there is a connection
 	queued  time.Time    // when it began to wait for a connection
 	watch   *watchAdd    // registered by the reader when the request succeeds
+	stay    *Watch       // marked as set by the reader when the request succeeds
 	unwatch *watchRemove // deregistered by the reader when the request succeeds
 
 	done  chan struct{} // cap 1
@@ -41,11 +41,14 @@ type call struct {
 	reply []byte // the response record, the caller's to keep
 }
 
-var callPool = sync.Pool{New: func() any { return &call{done: make(chan struct{}, 1)} }}
-
-// newCall returns a call for an operation; the record is to be appended to frame.
-func newCall(op wire.Opcode) *call {
-	cl := callPool.Get().(*call)
+// newCall returns a call for an operation; the record is to be appended to
+// frame. Calls are pooled by client, as their channels may not leave the
+// testing/synctest bubble in which the client was made.
+func (c *Client) newCall(op wire.Opcode) *call {
+	cl, _ := c.calls.Get().(*call)
+	if cl == nil {
+		cl = &call{done: make(chan struct{}, 1)}
+	}
 	*cl = call{frame: cl.frame[:0], done: cl.done}
 	cl.frame = append(cl.frame, make([]byte, frameHead)...)
 	binary.BigEndian.PutUint32(cl.frame[8:], uint32(op))
@@ -53,10 +56,10 @@ func newCall(op wire.Opcode) *call {
 }
 
 // releaseCall gives back a call that was completed and read.
-func releaseCall(cl *call) {
+func (c *Client) releaseCall(cl *call) {
 	if cap(cl.frame) <= 64<<10 {
 		cl.reply = nil
-		callPool.Put(cl)
+		c.calls.Put(cl)
 	}
 }
 

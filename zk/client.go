@@ -15,6 +15,7 @@ type Client struct {
 	chroot string
 	watch  watchTable
 	events *eventQueue // nil without a handler
+	calls  sync.Pool   // of *call
 
 	wake  chan struct{}   // cap 1: calls or credentials wait for the writer
 	halt  context.Context // ends what goes on between connections
@@ -103,7 +104,7 @@ func Dial(ctx context.Context, servers string, opts ...Option) (*Client, error) 
 // Wait returns once there is a connection, or fails when ctx ends or the
 // client is over.
 func (c *Client) Wait(ctx context.Context) error {
-	cl := newCall(0)
+	cl := c.newCall(0)
 	cl.probe = true
 	if err := c.submit(ctx, cl); err != nil {
 		c.mu.Lock()
@@ -114,7 +115,7 @@ func (c *Client) Wait(ctx context.Context) error {
 		}
 		return opError("connect", "", err)
 	}
-	releaseCall(cl)
+	c.releaseCall(cl)
 	return nil
 }
 

@@ -283,6 +283,9 @@ func (c *Client) answered(h wire.ReplyHeader, body []byte) error {
 	if cl.watch != nil {
 		c.watch.answered(cl.watch, h.Err)
 	}
+	if cl.stay != nil && h.Err == 0 {
+		cl.stay.set = true
+	}
 	if cl.unwatch != nil && h.Err == 0 {
 		c.removed(cl.unwatch)
 	}

@@ -128,7 +128,7 @@ func (c *Client) MultiRead(ctx context.Context, ops ...Op) ([]OpResult, error) {
 }
 
 func (c *Client) multi(ctx context.Context, name string, code wire.Opcode, ops []Op) ([]OpResult, error) {
-	cl := newCall(code)
+	cl := c.newCall(code)
 	for i := range ops {
 		if err := ops[i].check(code == wire.OpMultiRead); err != nil {
 			return nil, opError(name, ops[i].path, err)

@@ -16,7 +16,7 @@ func (c *Client) request(ctx context.Context, op, path string, cl *call) (answer
 		return answer{}, opError(op, path, err)
 	}
 	code, reply := cl.code, cl.reply
-	releaseCall(cl)
+	c.releaseCall(cl)
 	if code != 0 {
 		return answer{}, opError(op, path, code)
 	}
@@ -46,7 +46,7 @@ func (c *Client) readPath(ctx context.Context, op string, code wire.Opcode, path
 	if err := ValidatePath(path); err != nil {
 		return answer{}, opError(op, path, err)
 	}
-	cl := newCall(code)
+	cl := c.newCall(code)
 	server := c.serverPath(path)
 	cl.frame = jute.AppendString(cl.frame, server)
 	cl.frame = jute.AppendBool(cl.frame, w != nil)
@@ -195,7 +195,7 @@ func (c *Client) create(ctx context.Context, op wire.Opcode, path string, data [
 	if err := validateTTL(mode, ttl, op == wire.OpCreateTTL); err != nil {
 		return answer{}, opError("create", path, err)
 	}
-	cl := newCall(op)
+	cl := c.newCall(op)
 	cl.frame = appendCreate(cl.frame, c.serverPath(path), data, mode, acl)
 	if op == wire.OpCreateTTL {
 		cl.frame = jute.AppendLong(cl.frame, ttl.Milliseconds())
@@ -226,7 +226,7 @@ func (c *Client) Set(ctx context.Context, path string, data []byte, version int3
 	if err := ValidatePath(path); err != nil {
 		return Stat{}, opError("set", path, err)
 	}
-	cl := newCall(wire.OpSetData)
+	cl := c.newCall(wire.OpSetData)
 	cl.frame = appendSet(cl.frame, c.serverPath(path), data, version)
 	d, err := c.request(ctx, "set", path, cl)
 	if err != nil {
@@ -248,7 +248,7 @@ func (c *Client) Delete(ctx context.Context, path string, version int32) error {
 	if err := ValidatePath(path); err != nil {
 		return opError("delete", path, err)
 	}
-	cl := newCall(wire.OpDelete)
+	cl := c.newCall(wire.OpDelete)
 	// The chroot itself may be deleted by its own "/"; the root may not.
 	cl.frame = appendPathVersion(cl.frame, c.serverPath(path), version)
 	_, err := c.request(ctx, "delete", path, cl)
@@ -265,7 +265,7 @@ func (c *Client) GetACL(ctx context.Context, path string) ([]ACL, Stat, error) {
 	if err := ValidatePath(path); err != nil {
 		return nil, Stat{}, opError("getacl", path, err)
 	}
-	cl := newCall(wire.OpGetACL)
+	cl := c.newCall(wire.OpGetACL)
 	cl.frame = jute.AppendString(cl.frame, c.serverPath(path))
 	d, err := c.request(ctx, "getacl", path, cl)
 	if err != nil {
@@ -285,7 +285,7 @@ func (c *Client) SetACL(ctx context.Context, path string, acl []ACL, aversion in
 	if err := ValidatePath(path); err != nil {
 		return Stat{}, opError("setacl", path, err)
 	}
-	cl := newCall(wire.OpSetACL)
+	cl := c.newCall(wire.OpSetACL)
 	cl.frame = jute.AppendString(cl.frame, c.serverPath(path))
 	cl.frame = jute.AppendInt(appendACL(cl.frame, acl), aversion)
 	d, err := c.request(ctx, "setacl", path, cl)
@@ -302,7 +302,7 @@ func (c *Client) Sync(ctx context.Context, path string) error {
 	if err := ValidatePath(path); err != nil {
 		return opError("sync", path, err)
 	}
-	cl := newCall(wire.OpSync)
+	cl := c.newCall(wire.OpSync)
 	cl.frame = jute.AppendString(cl.frame, c.serverPath(path))
 	_, err := c.request(ctx, "sync", path, cl)
 	return err
@@ -314,7 +314,7 @@ func (c *Client) GetEphemerals(ctx context.Context, prefix string) ([]string, er
 	if err := ValidatePath(prefix); err != nil {
 		return nil, opError("getephemerals", prefix, err)
 	}
-	cl := newCall(wire.OpGetEphemerals)
+	cl := c.newCall(wire.OpGetEphemerals)
 	cl.frame = jute.AppendString(cl.frame, c.serverPath(prefix))
 	d, err := c.request(ctx, "getephemerals", prefix, cl)
 	if err != nil {
@@ -333,7 +333,7 @@ func (c *Client) GetAllChildrenNumber(ctx context.Context, path string) (int, er
 	if err := ValidatePath(path); err != nil {
 		return 0, opError("getallchildrennumber", path, err)
 	}
-	cl := newCall(wire.OpGetAllChildrenNumber)
+	cl := c.newCall(wire.OpGetAllChildrenNumber)
 	cl.frame = jute.AppendString(cl.frame, c.serverPath(path))
 	d, err := c.request(ctx, "getallchildrennumber", path, cl)
 	if err != nil {

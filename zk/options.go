@@ -55,8 +55,9 @@ func WithConnectTimeout(d time.Duration) Option {
 }
 
 // WithBackoff sets the pause before the second round through the servers (100
-// ms unless given) and the one at which it stops doubling (5 s). Pauses are
-// jittered, so that clients that lost the same server do not return as one.
+// ms unless given) and the one at which it stops doubling (5 s, and never more
+// than a fifth of the session timeout). Pauses are jittered, so that clients
+// that lost the same server do not return as one.
 func WithBackoff(least, most time.Duration) Option {
 	return func(o *options) { o.backoffMin, o.backoffMax = least, max(least, most) }
 }

@@ -29,7 +29,7 @@ func (c *Client) GetConfigW(ctx context.Context) ([]byte, Stat, <-chan Event, er
 }
 
 func (c *Client) config(ctx context.Context, w *watchAdd) ([]byte, Stat, error) {
-	cl := newCall(wire.OpGetData)
+	cl := c.newCall(wire.OpGetData)
 	cl.frame = jute.AppendString(cl.frame, ConfigPath)
 	cl.frame = jute.AppendBool(cl.frame, w != nil)
 	cl.watch = w
@@ -65,7 +65,7 @@ func (c *Client) Reconfig(ctx context.Context, change Change) ([]byte, Stat, err
 		Joining: nullable(change.Joining), Leaving: nullable(change.Leaving),
 		NewMembers: nullable(change.Members), CurConfigID: change.From,
 	}
-	cl := newCall(wire.OpReconfig)
+	cl := c.newCall(wire.OpReconfig)
 	cl.frame = req.Append(cl.frame)
 	return c.configAnswer(ctx, "reconfig", cl)
 }

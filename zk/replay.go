@@ -26,16 +26,30 @@ func (c *Client) appendSetWatches(out []byte, l *link) []byte {
 		r.add(&r.batch.Child, path)
 	}
 	for path, list := range c.watch.staying[WatchPersistent] {
-		r.add(&r.batch.Persistent, path)
-		l.gapped = append(l.gapped, list...)
+		if l.gap(list) {
+			r.add(&r.batch.Persistent, path)
+		}
 	}
 	for path, list := range c.watch.staying[WatchRecursive] {
-		r.add(&r.batch.PersistentRecursive, path)
-		l.gapped = append(l.gapped, list...)
+		if l.gap(list) {
+			r.add(&r.batch.PersistentRecursive, path)
+		}
 	}
 	r.flush()
 	l.replays.Store(int32(r.frames))
 	return r.out
+}
+
+// gap notes the watches of a list that have been set once and are to learn of
+// the gap; those whose addWatch is still to be sent have missed nothing.
+func (l *link) gap(list []*Watch) bool {
+	found := false
+	for _, w := range list {
+		if w.set {
+			l.gapped, found = append(l.gapped, w), true
+		}
+	}
+	return found
 }
 
 // replay collects watches into requests.

@@ -56,7 +56,7 @@ func (c *Client) establish(pause *time.Duration) (*link, error) {
 				if !c.sleep(jitter(*pause)) {
 					return nil, errHalted
 				}
-				*pause = min(*pause*2, c.opt.backoffMax)
+				*pause = c.nextPause(*pause)
 			}
 		}
 		if c.halt.Err() != nil {
@@ -84,6 +84,14 @@ func jitter(d time.Duration) time.Duration {
 		return d
 	}
 	return d/2 + rand.N(d/2)
+}
+
+// nextPause doubles a pause up to its bound, which is short enough for several
+// attempts before the session expires.
+func (c *Client) nextPause(d time.Duration) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return min(d*2, c.opt.backoffMax, max(c.timeout/5, c.opt.backoffMin))
 }
 
 // sleep waits; false if the client was closed meanwhile.
@@ -235,7 +243,7 @@ func (c *Client) goodbye(l *link, failed chan error, out []byte) error {
 	}
 	bound := l.readTimeout / 2
 	out = c.takeQueue(out)
-	end := newCall(wire.OpCloseSession)
+	end := c.newCall(wire.OpCloseSession)
 	c.mu.Lock()
 	out = c.send(out, end)
 	c.mu.Unlock()
@@ -270,7 +278,7 @@ func (c *Client) seekReadWrite(ctx context.Context, l *link) {
 			t.Stop()
 			return
 		}
-		pause = min(pause*2, c.opt.backoffMax)
+		pause = c.nextPause(pause)
 		addr, _ := c.hosts.next()
 		if c.askReadWrite(ctx, addr) {
 			c.mu.Lock()

@@ -178,6 +178,7 @@ type Watch struct {
 	path   string // as the caller gave it
 	server string
 	mode   WatchMode
+	set    bool // at the server; the client's mutex guards it
 	queue  *eventQueue
 }
 
@@ -198,9 +199,10 @@ func (c *Client) AddWatch(ctx context.Context, path string, mode WatchMode) (*Wa
 	byPath := c.watch.staying[mode]
 	byPath[w.server] = append(byPath[w.server], w)
 	c.mu.Unlock()
-	cl := newCall(wire.OpAddWatch)
+	cl := c.newCall(wire.OpAddWatch)
 	req := wire.PathModeRequest{Path: []byte(w.server), Mode: int32(mode)}
 	cl.frame = req.Append(cl.frame)
+	cl.stay = w
 	if _, err := c.request(ctx, op, path, cl); err != nil {
 		w.drop()
 		return nil, err
@@ -298,7 +300,7 @@ func (c *Client) RemoveWatches(ctx context.Context, path string, typ WatchType) 
 }
 
 func (c *Client) sendRemove(ctx context.Context, op, path, server string, typ WatchType, r *watchRemove) error {
-	cl := newCall(wire.OpRemoveWatches)
+	cl := c.newCall(wire.OpRemoveWatches)
 	req := wire.PathModeRequest{Path: []byte(server), Mode: int32(typ)}
 	cl.frame = req.Append(cl.frame)
 	cl.unwatch = r
