@@ -42,6 +42,8 @@ if [[ -n $ZOO_DATADIR_AUTOCREATE_DISABLE ]]; then
   "$ZOOID" daemon dirs "$ZOOCFG" || exit 1
   ZOOFLAGS=(-Dzookeeper.datadir.autocreate=false "${ZOOFLAGS[@]}")
 fi
+[[ -n $ZOO_LOG_LEVEL ]] && ZOOFLAGS=(--log-level "$ZOO_LOG_LEVEL" "${ZOOFLAGS[@]}")
+[[ -n $ZOO_LOG_FORMAT ]] && ZOOFLAGS=(--log-format "$ZOO_LOG_FORMAT" "${ZOOFLAGS[@]}")
 server=("$ZOOID" server "${ZOOFLAGS[@]}" "$ZOOCFG")
 out="$ZOO_LOG_DIR/zookeeper-$USER-server-$HOSTNAME.out"
 

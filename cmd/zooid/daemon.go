@@ -36,6 +36,7 @@ type daemon struct {
 	props   []string // name=value, handed on to the server as -D
 	pidFile string   // "" = zookeeper_server.pid in dataDir
 	out     string   // where the server's output goes
+	log     []string // --log-level and --log-format, handed on to the server
 	stdout  io.Writer
 	stderr  io.Writer
 }
@@ -44,6 +45,7 @@ type daemon struct {
 // background, with the output and the exit codes of Apache's script.
 func newDaemonCommand() *cobra.Command {
 	d := &daemon{}
+	var logLevel, logFormat string
 	cmd := &cobra.Command{
 		Use:   "daemon",
 		Short: "Start and stop a server in the background (what zkServer.sh runs)",
@@ -56,12 +58,15 @@ func newDaemonCommand() *cobra.Command {
 			Args:  cobra.ExactArgs(1),
 			RunE: func(cmd *cobra.Command, args []string) error {
 				d.config, d.stdout, d.stderr = args[0], cmd.OutOrStdout(), cmd.ErrOrStderr()
+				d.log = []string{"--log-level", logLevel, "--log-format", logFormat}
 				return run()
 			},
 		}
 		c.Flags().StringVar(&d.pidFile, "pid-file", "", "file that holds the process id (default zookeeper_server.pid in dataDir)")
 		c.Flags().StringVar(&d.out, "out", "zookeeper.out", "file for the output of the server")
 		c.Flags().StringArrayVarP(&d.props, "property", "D", nil, "property name=value for the server")
+		c.Flags().StringVar(&logLevel, "log-level", "info", "what the server logs: debug, info, warn or error")
+		c.Flags().StringVar(&logFormat, "log-format", "text", "how it writes the log: text or json")
 		cmd.AddCommand(c)
 	}
 	verb("start", "Start a server and tell whether it lives", d.start)
@@ -142,7 +147,7 @@ func (d *daemon) spawn(out *os.File) (*exec.Cmd, *readySocket, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	args := []string{"server"}
+	args := append([]string{"server"}, d.log...)
 	for _, p := range d.props {
 		args = append(args, "-D"+p)
 	}

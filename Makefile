@@ -1,0 +1,78 @@
+# `make run` gives a server on 127.0.0.1:2181, `make test` proves it, `make
+# dist` packs it. Every other target is a part of one of these.
+
+VERSION := $(shell sed -n 's/^const Version = "\(.*\)"/\1/p' internal/admin/version.go)
+COMMIT  := $(shell git rev-parse HEAD 2>/dev/null)
+BUILT   := $(shell TZ=UTC git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd 2>/dev/null)
+GOARCH  ?= $(shell go env GOARCH)
+LDFLAGS := -s -w -X zooid/internal/admin.commit=$(COMMIT) -X zooid/internal/admin.built=$(BUILT)
+BUILD   := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
+GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+# How long each fuzzer searches, and the packages whose goroutines are raced.
+FUZZTIME ?= 10s
+RACED := $(addprefix ./,$(wildcard internal/node internal/clientport internal/quorumport internal/storage \
+	internal/metrics internal/admin internal/shell internal/loadgen zk))
+
+.PHONY: build run test unit race fuzz sim interop walkthrough bench lint check dist clean
+
+build:
+	$(BUILD) -o build/zooid ./cmd/zooid
+
+run: build
+	@mkdir -p build/run
+	@printf '%s\n' tickTime=2000 dataDir=build/run/data clientPort=2181 clientPortAddress=127.0.0.1 \
+		'4lw.commands.whitelist=*' autopurge.purgeInterval=1 > build/run/zoo.cfg
+	exec build/zooid server build/run/zoo.cfg
+
+# What CI runs: every ring, each within a bounded time, from fast to slow.
+test: unit race fuzz sim interop walkthrough
+
+unit:
+	go vet ./...
+	go test ./...
+
+race:
+	go test -race -short -timeout 15m $(RACED)
+
+fuzz:
+	@set -e; for pkg in $$(go list ./...); do \
+		for target in $$(grep -ohE '^func Fuzz[A-Za-z0-9_]+' $$(go list -f '{{.Dir}}' $$pkg)/*_test.go 2>/dev/null | cut -c6-); do \
+			echo "fuzz $$pkg $$target"; \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -parallel 2 $$pkg; \
+		done; \
+	done
+
+sim:
+	go test -count=1 -timeout 15m ./test/sim/... ./test/model/...
+
+interop: build
+	ZOOID_INTEROP=1 go test -count=1 -timeout 30m -p 1 ./test/interop/...
+
+walkthrough: dist
+	ZOOID_INTEROP=1 go test -count=1 -timeout 10m ./test/walkthrough/...
+
+bench: build
+	go run ./test/bench $(BENCH)
+
+lint:
+	go run $(GOLANGCI) run ./...
+
+check: lint test
+
+# One archive with one folder: the same commit gives the same bytes.
+DIST := zooid-$(VERSION)
+dist:
+	rm -rf build/dist && mkdir -p build/dist/$(DIST)/completions dist
+	go build -o build/zooid-host ./cmd/zooid
+	for sh in bash zsh fish; do build/zooid-host completion $$sh > build/dist/$(DIST)/completions/zooid.$$sh; done
+	cp -R bin conf docs packaging LICENSE README.md CHANGELOG.md build/dist/$(DIST)/
+	rm -f build/dist/$(DIST)/conf/zoo.cfg
+	GOOS=linux GOARCH=$(GOARCH) $(BUILD) -o build/dist/$(DIST)/bin/zooid ./cmd/zooid
+	chmod -R u=rwX,go=rX build/dist/$(DIST)
+	tar -C build/dist --sort=name --owner=0 --group=0 --numeric-owner --mtime='$(or $(BUILT),1970-01-01T00:00:00Z)' \
+		-cf - $(DIST) | gzip -n -9 > dist/$(DIST)-linux-$(GOARCH).tar.gz
+	cd dist && sha256sum $(DIST)-linux-$(GOARCH).tar.gz > $(DIST)-linux-$(GOARCH).tar.gz.sha256
+
+clean:
+	rm -rf build dist
