@@ -280,7 +280,7 @@ func (t *Tree) set(c *change, path, data []byte, version int32, s *wire.Stat) wi
 	n.mzxid, n.mtime, n.version = c.zxid, c.time, version
 	t.enddigest(path, n)
 	t.Stat(Ref(i), s)
-	t.quotaSet(path, i, int64(len(data))-was)
+	t.quotaSet(path, int64(len(data))-was)
 	if t.watches.any() {
 		t.watches.changed(c.r, path, t.acls.raw(n.acl))
 	}
