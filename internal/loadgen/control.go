@@ -3,11 +3,14 @@ package loadgen
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"zooid/internal/jute"
 	"zooid/internal/wire"
@@ -47,6 +50,9 @@ func dialOne(ctx context.Context, server string, opt *Options) (*control, error)
 	}
 	d := net.Dialer{Timeout: 10 * time.Second}
 	nc, err := d.DialContext(ctx, "tcp", name)
+	if errors.Is(err, unix.ECONNREFUSED) {
+		return nil, refused(&endpoint{name: name}, unix.ECONNREFUSED)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,7 @@
 // it. It has its own tiny client, so that it depends on no other part of the
 // project than the encoding, and so that it costs next to nothing: it shares
 // the cores of the machine with the server that it measures. Few event loops
-// (one a core) serve all connections; a loop reads what a socket has, counts
+// (one for two cores) serve all connections; a loop reads what a socket has, counts
 // the replies in it, and sends as many new requests in one write. Nothing is
 // allocated for a request.
 //

@@ -16,7 +16,7 @@ import (
 const (
 	readSize  = 256 << 10             // bytes read from a socket at once
 	maxReply  = 256 << 20             // a longer frame is no reply of a ZooKeeper server
-	longWait  = 50 * time.Millisecond // how late a loop may notice that it is to stop
+	longWait  = 10 * time.Millisecond // how late a loop may notice that it is to stop
 	pingEvery = int64(time.Second)
 )
 
@@ -187,15 +187,17 @@ func (l *loop) serve(r readiness) error {
 	if c == nil {
 		return nil
 	}
-	if r.out {
+	if r.out && c.waitOut {
 		if err := l.writable(c); err != nil {
 			return l.lose(c, err)
 		}
 	}
-	if r.in && c.state != dialing && c.state != abandoned {
-		if err := l.readable(c); err != nil {
+	for more := r.in; more && c.state != dialing && c.state != abandoned; {
+		var err error
+		if more, err = l.readable(c); err != nil {
 			return err
 		}
+		more = more || r.ended
 	}
 	return nil
 }
@@ -214,37 +216,39 @@ func (l *loop) lose(c *conn, err error) error {
 	return l.job.gone(l, c, err)
 }
 
-// readable reads once, handles all whole frames, and lets the job refill.
-func (l *loop) readable(c *conn) error {
+// readable reads once, handles all whole frames, and lets the job refill. It
+// reports whether there may be more to read.
+func (l *loop) readable(c *conn) (bool, error) {
 	n := copy(l.in, c.rest)
+	room := len(l.in) - n
 	got, err := unix.Read(c.fd, l.in[n:])
-	if err == unix.EAGAIN || err == unix.EINTR {
-		return nil
+	if err == unix.EAGAIN {
+		return false, nil
+	}
+	if err == unix.EINTR {
+		return true, nil
 	}
 	if err != nil {
-		return l.lose(c, lost(c, err))
+		return false, l.lose(c, lost(c, err))
 	}
 	if got == 0 {
-		return l.lose(c, lost(c, nil))
+		return false, l.lose(c, lost(c, nil))
 	}
 	l.now = now()
 	rest, err := l.frames(c, l.in[:n+got])
-	if err != nil {
-		return err
-	}
-	if c.state == abandoned {
-		return nil
+	if err != nil || c.state == abandoned {
+		return false, err
 	}
 	c.rest = append(c.rest[:0], rest...)
 	if c.state == open {
 		if err := l.job.turn(l, c); err != nil {
-			return err
+			return false, err
 		}
 	}
 	if err := l.flush(c); err != nil {
-		return l.lose(c, err)
+		return false, l.lose(c, err)
 	}
-	return nil
+	return got == room, nil
 }
 
 // frames handles every whole frame of b and returns what is left. A frame that

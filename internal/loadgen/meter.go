@@ -26,6 +26,8 @@ type Progress struct {
 	Done   int64         // operations of the phase so far
 	Total  int64         // operations that the phase will have; 0 when time ends it
 	Sample Sample
+
+	Holding int // sessions that the workload Idle holds
 }
 
 // meter runs phases and measures them. Between two of its phases the clock
@@ -41,6 +43,7 @@ type meter struct {
 	spare   []*interval
 	warming time.Duration
 	counted int64
+	holding int   // for Progress
 	expect  int64 // operations that the phases have; 0 when time ends them
 }
 
@@ -104,7 +107,7 @@ func (m *meter) slice(from, to time.Time) {
 	s := m.sample(from, length)
 	m.counted += s.Ops + s.Errors
 	m.samples = append(m.samples, s)
-	p := Progress{Since: m.active, Done: m.counted, Total: m.expect, Sample: s}
+	p := Progress{Holding: m.holding, Since: m.active, Done: m.counted, Total: m.expect, Sample: s}
 	if length >= m.engine.opt.Slice/2 {
 		m.tell(p)
 	}

@@ -62,7 +62,7 @@ type Options struct {
 	Path           string        // parent of all znodes that a run creates
 	Auth           []string      // scheme:data, sent on every session
 	SessionTimeout time.Duration
-	Threads        int           // event loops; 0: chosen by the number of cores
+	Threads        int           // event loops; 0: one for two cores, at most 4
 	PID            int           // Idle: a server process of this machine
 	Keep           bool          // leave the znodes of the run
 	Reuse          bool          // use the znodes of an earlier Fill with the same Path and Keys
@@ -100,7 +100,7 @@ func (o *Options) settle() error {
 		}
 	}
 	if o.Threads == 0 {
-		o.Threads = min(runtime.GOMAXPROCS(0), 4)
+		o.Threads = min(max(1, runtime.GOMAXPROCS(0)/2), 4) // the server needs cores too
 	}
 	if o.Slice == 0 {
 		o.Slice = time.Second

@@ -11,9 +11,13 @@ import (
 type readiness struct {
 	slot    int32
 	in, out bool
+	ended   bool // the other side sends no more: read until that shows
 }
 
-// poller waits for many sockets at once with epoll. It belongs to one loop.
+// poller waits for many sockets at once with epoll, edge-triggered: a socket is
+// registered once for all, and the kernel does not look at it again after each
+// wait. Whoever reads a socket must therefore read until it is empty. It belongs
+// to one loop.
 type poller struct {
 	fd     int
 	events [128]unix.EpollEvent
@@ -31,22 +35,13 @@ func newPoller() (*poller, error) {
 
 func (p *poller) close() { _ = unix.Close(p.fd) }
 
-func interest(out bool) uint32 {
-	if out {
-		return unix.EPOLLIN | unix.EPOLLOUT
-	}
-	return unix.EPOLLIN
-}
-
-func (p *poller) add(fd int, slot int32, out bool) error {
-	ev := unix.EpollEvent{Events: interest(out), Fd: slot}
+func (p *poller) add(fd int, slot int32, _ bool) error {
+	ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET, Fd: slot}
 	return unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, fd, &ev)
 }
 
-func (p *poller) change(fd int, slot int32, out bool) error {
-	ev := unix.EpollEvent{Events: interest(out), Fd: slot}
-	return unix.EpollCtl(p.fd, unix.EPOLL_CTL_MOD, fd, &ev)
-}
+// change is not needed here: an edge comes whenever a full socket takes bytes again.
+func (p *poller) change(int, int32, bool) error { return nil }
 
 // remove is not needed here: a closed descriptor leaves the set by itself.
 func (p *poller) remove(int, int32) {}
@@ -65,9 +60,10 @@ func (p *poller) wait(d time.Duration) ([]readiness, error) {
 		e := &p.events[i]
 		broken := e.Events&(unix.EPOLLERR|unix.EPOLLHUP) != 0
 		p.ready = append(p.ready, readiness{
-			slot: e.Fd,
-			in:   broken || e.Events&unix.EPOLLIN != 0,
-			out:  broken || e.Events&unix.EPOLLOUT != 0,
+			slot:  e.Fd,
+			in:    broken || e.Events&unix.EPOLLIN != 0,
+			out:   broken || e.Events&unix.EPOLLOUT != 0,
+			ended: broken || e.Events&unix.EPOLLRDHUP != 0,
 		})
 	}
 	return p.ready, nil

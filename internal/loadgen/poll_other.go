@@ -12,6 +12,7 @@ import (
 type readiness struct {
 	slot    int32
 	in, out bool
+	ended   bool // the other side sends no more: read until that shows
 }
 
 // poller waits for many sockets at once with poll(2), which every unix has: good

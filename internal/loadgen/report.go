@@ -17,14 +17,14 @@ func (r *Result) Write(w io.Writer) {
 	}
 	if len(r.Latencies) > 0 {
 		fmt.Fprintf(w, "%s operations in %.1f s: %s/s\n\n", grouped(r.Ops), r.Seconds, grouped(int64(r.PerSecond)))
-		fmt.Fprintf(w, "  %-10s %12s %9s %9s %9s %9s %9s %9s\n", "", "count", "mean", "p50", "p90", "p99", "p99.9", "max")
+		fmt.Fprintf(w, "  %-10s %12s %8s %8s %8s %8s %8s %8s\n", "", "count", "mean", "p50", "p90", "p99", "p99.9", "max")
 		for _, l := range r.Latencies {
-			fmt.Fprintf(w, "  %-10s %12s %9s %9s %9s %9s %9s %9s\n", l.Name, grouped(l.Count),
+			fmt.Fprintf(w, "  %-10s %12s %8s %8s %8s %8s %8s %8s\n", l.Name, grouped(l.Count),
 				span(l.Mean), span(l.P50), span(l.P90), span(l.P99), span(l.P999), span(l.Max))
 		}
 	}
 	for _, l := range r.Latencies {
-		fmt.Fprintf(w, "\n  how long a %s took\n", l.Name)
+		fmt.Fprintf(w, "\n  %s\n", l.Name)
 		draw(w, l.Hist)
 	}
 	r.writeTime(w)
@@ -83,7 +83,7 @@ func draw(w io.Writer, h *Histogram) {
 	}
 	for _, l := range lines {
 		part := float64(l.n) / float64(max(1, most)) * width
-		fmt.Fprintf(w, "  %9s to %-8s %-*s %6.2f %%\n", span(micros(l.low)), span(micros(l.high)),
+		fmt.Fprintf(w, "  %8s to %-8s %-*s %6.2f %%\n", span(micros(l.low)), span(micros(l.high)),
 			width, bar(part), 100*float64(l.n)/float64(max(1, h.Count())))
 	}
 }
@@ -130,7 +130,10 @@ func (p Progress) String() string {
 		return p.Text
 	}
 	s := p.Sample
-	line := fmt.Sprintf("%5.0f s  %9s/s", p.Since.Seconds(), grouped(int64(float64(s.Ops)/max(s.Seconds, 1e-9))))
+	line := fmt.Sprintf("%5.1f s  %9s/s", p.Since.Seconds(), grouped(int64(float64(s.Ops)/max(s.Seconds, 1e-9))))
+	if p.Holding > 0 {
+		return fmt.Sprintf("%5.1f s  holding %s sessions", p.Since.Seconds(), grouped(int64(p.Holding)))
+	}
 	if s.Ops > 0 {
 		line += fmt.Sprintf("  p50 %-8s p99 %-8s max %-8s", span(s.P50), span(s.P99), span(s.Max))
 	}

@@ -152,7 +152,9 @@ func (r *run) measure(ctx context.Context) error {
 	case Watch:
 		n++ // the one that changes the znode
 	}
-	r.say("opening %d sessions", n)
+	if n > 0 {
+		r.say("opening %d sessions", n)
+	}
 	e, err := r.open(ctx, n)
 	if err != nil {
 		return err
@@ -173,6 +175,10 @@ func (r *run) measure(ctx context.Context) error {
 	}
 	return errors.Join(err, e.leave())
 }
+
+// FillKey returns the path of the znode that the workload Fill makes as number
+// i, counted from 0, below the option Path.
+func FillKey(path string, i int) string { return layout{root: path + fillName}.key(i) }
 
 // job makes the job of one loop.
 func (r *run) job(l *loop) job {
@@ -308,7 +314,7 @@ func (r *run) idle(ctx context.Context) error {
 	r.result.Notes = append(r.result.Notes, fmt.Sprintf("%d sessions were open after %.1f s", r.opt.Connections, time.Since(began).Seconds()))
 	r.say("%s", r.opt.headline())
 	m := newMeter(e)
-	m.warm = 0
+	m.warm, m.holding = 0, r.opt.Connections
 	e.limit(0)
 	err = m.run(ctx, func(*loop) job { return holding{} })
 	r.result.take(m)

@@ -1,0 +1,240 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"zooid/internal/loadgen"
+)
+
+// emptyStarts measures the row start: how long from the process's start to its
+// first answer, over an empty data directory.
+func (b *bench) emptyStarts(ctx context.Context, server string, rows map[string]*row) error {
+	for i := range 2*b.rounds + 1 {
+		dir := filepath.Join(b.dir, fmt.Sprintf("start-%s-%d", server, i))
+		_, took, err := b.start(ctx, server, dir, "/")
+		if err != nil {
+			return err
+		}
+		b.stopAll()
+		f := figure{Value: us(took)}
+		b.report.add(rows["start"], server, f)
+		b.say("start, %s: %s", server, f.text(rows["start"]))
+		_ = os.RemoveAll(dir)
+	}
+	return nil
+}
+
+func us(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+
+// idleSessions measures the row idle: what a session costs that does nothing.
+func (b *bench) idleSessions(ctx context.Context, server string, rows map[string]*row) error {
+	p, _, err := b.start(ctx, server, filepath.Join(b.dir, "idle-"+server), "/")
+	if err != nil {
+		return err
+	}
+	b.say("idle, %s: opening %d sessions", server, b.sessions)
+	o := b.options(loadgen.Idle, p)
+	o.Connections, o.PID = b.sessions, p.cmd.Process.Pid
+	o.Duration = max(b.seconds, 5*time.Second)
+	result, err := loadgen.Run(ctx, o)
+	if err != nil {
+		return err
+	}
+	f := figure{Value: max(0, result.Memory.PerSession)}
+	b.report.add(rows["idle"], server, f)
+	b.say("idle, %s: %s", server, f.text(rows["idle"]))
+	return p.alive()
+}
+
+// million measures the rows that need a big tree: fill once, then use the data
+// directory for all of them.
+func (b *bench) million(ctx context.Context, server string, rows map[string]*row) error {
+	dir := filepath.Join(b.dir, "million-"+server)
+	defer os.RemoveAll(dir)
+	p, _, err := b.start(ctx, server, dir, "/")
+	if err != nil {
+		return err
+	}
+	if err := b.fill(ctx, p, rows); err != nil {
+		return err
+	}
+	b.stopAll()
+	last := loadgen.FillKey(b.options("", p).Path, b.znodes-1)
+	if r := rows["restart"]; r != nil {
+		for range b.rounds {
+			_, took, err := b.start(ctx, server, dir, last)
+			if err != nil {
+				return err
+			}
+			b.stopAll()
+			f := figure{Value: us(took)}
+			b.report.add(r, server, f)
+			b.say("restart, %s: %s", server, f.text(r))
+		}
+	}
+	if rows["stall"] != nil {
+		return b.snapshots(ctx, server, dir, last, rows)
+	}
+	return nil
+}
+
+// fill puts the znodes in and takes the rows about memory.
+func (b *bench) fill(ctx context.Context, p *process, rows map[string]*row) error {
+	o := b.options(loadgen.Fill, p)
+	o.Keys, o.Depth = b.znodes, 32
+	b.say("fill, %s: creating %d znodes", p.name, b.znodes)
+	result, err := loadgen.Run(ctx, o)
+	if err != nil {
+		return err
+	}
+	if len(result.Errors) > 0 || result.Ops != int64(b.znodes) {
+		return fmt.Errorf("only %d of %d znodes were created: %v", result.Ops, b.znodes, result.Errors)
+	}
+	b.say("fill, %s: %.1f s, %.0f creates/s; waiting for the memory to settle", p.name, result.Seconds, result.PerSecond)
+	b.report.Notes = append(b.report.Notes, fmt.Sprintf("Filling %d znodes took %s %.1f s (%.0f/s).", b.znodes, p.name, result.Seconds, result.PerSecond))
+	if rows["memory"] == nil {
+		return nil
+	}
+	rss, err := p.resident(ctx)
+	if err != nil {
+		return err
+	}
+	b.report.add(rows["memory"], p.name, figure{Value: float64(rss)})
+	b.report.add(rows["znode"], p.name, figure{Value: float64(rss) / float64(b.znodes)})
+	b.say("memory, %s: %s, %.0f B for each znode", p.name, size.format(float64(rss)), float64(rss)/float64(b.znodes))
+	return nil
+}
+
+// snapshots compares p99 at half load while a snapshot is written with p99 in
+// the same run while none is. The load itself triggers them: snapCount is set
+// so that they come every few seconds, some of the time, on any server.
+func (b *bench) snapshots(ctx context.Context, server, dir, znode string, rows map[string]*row) error {
+	p, _, err := b.start(ctx, server, dir, znode)
+	if err != nil {
+		return err
+	}
+	o := b.options(loadgen.Mixed, p)
+	full, err := loadgen.Run(ctx, o)
+	if err != nil {
+		return err
+	}
+	b.stopAll()
+	rate := full.PerSecond / 2
+	period := max(8*time.Second, 2*b.seconds)
+	writes := int(rate * (1 - o.ReadShare) * period.Seconds())
+	b.say("snapshot, %s: full load %s, half load %s, a snapshot after %d to %d writes",
+		server, perSecond.format(full.PerSecond), perSecond.format(rate), writes/2, writes)
+	if p, _, err = b.start(ctx, server, dir, znode, fmt.Sprintf("snapCount=%d", max(2, writes))); err != nil {
+		return err
+	}
+	o = b.options(loadgen.Mixed, p)
+	o.Rate, o.Warmup, o.Duration = rate, 3*time.Second, 4*period
+	o.Slice = 50 * time.Millisecond
+	watched, stop := context.WithCancel(ctx)
+	defer stop()
+	seen := watchSnapshots(watched, filepath.Join(dir, "data", "version-2"))
+	result, err := loadgen.Run(ctx, o)
+	if err != nil {
+		return err
+	}
+	stop()
+	spans := <-seen
+	calm, busy, count := split(result.Samples, spans)
+	if count == 0 {
+		return fmt.Errorf("no snapshot was written in %v at %s", o.Duration, perSecond.format(rate))
+	}
+	with, without := float64(busy.Quantile(0.99))/1e3, float64(calm.Quantile(0.99))/1e3
+	b.report.add(rows["calm"], server, figure{Value: without})
+	b.report.add(rows["snapshot"], server, figure{Value: with})
+	b.report.add(rows["stall"], server, figure{Value: with / without})
+	text := fmt.Sprintf("%s at half load (%s): %d snapshots of %s in %v; p99 %s without, %s while one is written.",
+		server, perSecond.format(rate), count, lengths(spans), o.Duration, spent.format(without), spent.format(with))
+	b.report.Notes = append(b.report.Notes, text)
+	b.say("snapshot, %s", text)
+	return p.alive()
+}
+
+// spell is the time during which a snapshot was written.
+type spell struct{ from, to time.Time }
+
+func lengths(spans []spell) string {
+	var all []string
+	for _, s := range spans {
+		all = append(all, fmt.Sprintf("%.1f", s.to.Sub(s.from).Seconds()))
+	}
+	return strings.Join(all, ", ") + " s"
+}
+
+// watchSnapshots looks at a data directory until the context ends, and then
+// says when files other than logs grew in it.
+func watchSnapshots(ctx context.Context, dir string) <-chan []spell {
+	const every, over = 10 * time.Millisecond, 300 * time.Millisecond
+	done := make(chan []spell, 1)
+	go func() {
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		last := snapshotBytes(dir)
+		var spans []spell
+		for {
+			select {
+			case <-ctx.Done():
+				done <- spans
+				return
+			case at := <-ticker.C:
+				bytes := snapshotBytes(dir)
+				if bytes == last {
+					continue
+				}
+				last = bytes
+				if n := len(spans); n > 0 && at.Sub(spans[n-1].to) < over {
+					spans[n-1].to = at
+				} else {
+					spans = append(spans, spell{at.Add(-every), at})
+				}
+			}
+		}
+	}()
+	return done
+}
+
+// snapshotBytes sums the sizes of everything in a data directory that is no
+// log: snapshots, and whatever a server calls them before they are whole.
+func snapshotBytes(dir string) int64 {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return 0
+	}
+	var sum int64
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), "log.") {
+			continue
+		}
+		if info, err := e.Info(); err == nil {
+			sum += info.Size() + 1
+		}
+	}
+	return sum
+}
+
+// split sorts the samples of a run by whether a snapshot was written at that
+// time, and counts the snapshots that it covers.
+func split(samples []loadgen.Sample, spans []spell) (calm, busy *loadgen.Histogram, count int) {
+	calm, busy = new(loadgen.Histogram), new(loadgen.Histogram)
+	touched := map[int]bool{}
+	for _, s := range samples {
+		end := s.Start.Add(time.Duration(s.Seconds * float64(time.Second)))
+		into := calm
+		for i, span := range spans {
+			if s.Start.Before(span.to) && span.from.Before(end) {
+				into, touched[i] = busy, true
+			}
+		}
+		into.Merge(s.All)
+	}
+	return calm, busy, len(touched)
+}
