@@ -21,7 +21,7 @@ func (c *Config) Complete(myID int64, dynamic *Membership) ([]Warning, error) {
 		p.refuse(c.refuse("dynamicConfigFile", "the file could not be read; it holds the server lines"))
 	}
 	p.ownLine()
-	if c.Mode() == Distributed {
+	if c.Mode() == Distributed && len(c.Members.Voters()) > 0 {
 		p.ensemble()
 	}
 	return inOrder(p.warnings), p.errs.orNil()

@@ -13,7 +13,7 @@ func field(t *testing.T, c *config.Config, path string) any {
 	t.Helper()
 	v := reflect.ValueOf(c).Elem()
 	for _, name := range strings.Split(path, ".") {
-		v = v.FieldByName(name)
+		v = reflect.Indirect(v).FieldByName(name)
 		if !v.IsValid() {
 			t.Fatalf("Config has no field %s", path)
 		}

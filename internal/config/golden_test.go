@@ -40,7 +40,7 @@ func (g *golden) run(t *testing.T, d *datadriven.TestData) string {
 	case "zoo.cfg":
 		c, warnings, err := config.Parse("zoo.cfg", []byte(d.Input), g.flags)
 		g.show(t, &out, d, c, warnings, err)
-		g.flags, g.dynamic = nil, nil
+		g.flags = nil
 	case "args":
 		c, warnings, err := config.ParseArgs(strings.Fields(d.Input), g.flags)
 		g.show(t, &out, d, c, warnings, err)
@@ -77,7 +77,11 @@ func (g *golden) show(t *testing.T, out *strings.Builder, d *datadriven.TestData
 	if d.HasArg("myid") {
 		d.ScanArgs(t, "myid", &id)
 	}
-	warnings, completeErr := c.Complete(id, g.dynamic)
+	var dynamic *config.Membership
+	if c.DynamicFile != "" {
+		dynamic = g.dynamic
+	}
+	warnings, completeErr := c.Complete(id, dynamic)
 	findings(out, warnings, completeErr)
 	if d.HasArg("risks") {
 		for _, w := range c.Risks() {

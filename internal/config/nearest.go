@@ -38,18 +38,25 @@ var misnamed = map[string]struct{ real, instead string }{
 	"jaasLoginRenew":              {instead: "logins are renewed by the life time of the ticket"},
 }
 
+// longestKey bounds the keys for which a nearest one is looked for; no option
+// has a longer name.
+const longestKey = 80
+
 // nearest finds the known key that an unknown one was most likely meant to be,
 // or nothing when none is close. Case does not count, so that a key with the
 // wrong case is found too.
 func nearest(key string, candidates map[string]*Option) string {
+	if len(key) > longestKey {
+		return ""
+	}
 	low := strings.ToLower(key)
 	allowed := 1 + len(key)/5
 	best := ""
 	for name, o := range candidates {
-		if o.OnlyProperty {
+		if o.OnlyProperty || len(name)-len(low) > allowed || len(low)-len(name) > allowed {
 			continue
 		}
-		d := distance(low, strings.ToLower(name), allowed)
+		d := distance(low, strings.ToLower(name))
 		if d < allowed || d == allowed && (best == "" || name < best) {
 			best, allowed = name, d
 		}
@@ -58,17 +65,14 @@ func nearest(key string, candidates map[string]*Option) string {
 }
 
 // distance counts the letters to insert, drop, change or swap with their
-// neighbour that turn a into b; more than most is not counted to the end.
-func distance(a, b string, most int) int {
-	if len(a)-len(b) > most || len(b)-len(a) > most {
-		return most + 1
-	}
-	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
+// neighbour that turn a into b. Neither is much longer than longestKey.
+func distance(a, b string) int {
+	var rows [3][2 * longestKey]int
+	before, last, row := rows[0][:len(b)+1], rows[1][:len(b)+1], rows[2][:len(b)+1]
 	for j := range last {
 		last[j] = j
 	}
 	for i := 1; i <= len(a); i++ {
-		row := make([]int, len(b)+1)
 		row[0] = i
 		for j := 1; j <= len(b); j++ {
 			cost := 1
@@ -80,7 +84,7 @@ func distance(a, b string, most int) int {
 				row[j] = min(row[j], before[j-2]+1)
 			}
 		}
-		before, last = last, row
+		before, last, row = last, row, before
 	}
 	return last[len(b)]
 }

@@ -165,7 +165,13 @@ func (o *Option) Allowed() string {
 	case Interval:
 		return "whole hours, or a number with the unit ms, s, m, h or d"
 	case Int, Long:
-		return "a whole number " + o.bounds().String()
+		if !o.Range.Set || o.raise {
+			return "a whole number"
+		}
+		if o.Range.Min == o.Range.Max {
+			return "only " + strconv.FormatInt(o.Range.Min, 10)
+		}
+		return "a whole number " + o.Range.String()
 	default:
 		return "a " + o.Type.String()
 	}
@@ -188,14 +194,10 @@ func (o *Option) bounds() Range {
 // own, "from 1 up".
 func (r Range) String() string {
 	low, high := strconv.FormatInt(r.Min, 10), strconv.FormatInt(r.Max, 10)
-	switch {
-	case r.Max == 1<<63-1 && r.Min == -1<<63:
-		return "of 64 bits"
-	case r.Max == 1<<63-1:
-		return "from " + low + " up"
-	default:
-		return "from " + low + " to " + high
+	if r.Max == 1<<31-1 {
+		return "from " + low + " up" // no bound of its own
 	}
+	return "from " + low + " to " + high
 }
 
 // A Section is a part of the option table under one heading.

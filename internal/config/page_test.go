@@ -122,7 +122,7 @@ func row(o *config.Option) string {
 		kind += ", " + o.Unit
 	}
 	if r := o.Range; r.Set && o.Type != config.Port {
-		kind += ", " + strings.ReplaceAll(r.String(), " to 2147483647", " up")
+		kind += ", " + r.String()
 	}
 	status := o.Status.String()
 	if o.Why != "" {

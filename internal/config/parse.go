@@ -216,7 +216,7 @@ func (p *parser) unknown(s setting) {
 		w.Text = "unknown key; in the file the prefix zookeeper. is left out"
 		w.Advice = "write " + bare
 	case known && miss.real != "":
-		w.Text = "nothing reads this name, though it is documented"
+		w.Text = "nothing reads this name"
 		w.Advice = "write " + miss.real
 	case known:
 		w.Text = "nothing reads this key"

@@ -71,21 +71,21 @@ func volatile(dir string) bool {
 func (r *risks) safety() {
 	c := r.c
 	if !c.ForceSync {
-		r.add("forceSync", "writes are acknowledged before they are on the disk, so a power cut loses them", "remove the line")
+		r.add("forceSync", "writes are acknowledged before they are on the disk, so a power cut loses them", "remove it")
 	}
 	if c.SnapshotTrustEmpty {
 		r.add("snapshot.trust.empty", "a server that has lost its snapshots starts all the same, with part of the data",
-			"remove the line after the upgrade for which it is meant")
+			"remove it after the upgrade for which it is meant")
 	}
 	if !c.DigestEnabled {
-		r.add("digest.enabled", "damage to the tree goes unnoticed", "remove the line")
+		r.add("digest.enabled", "damage to the tree goes unnoticed", "remove it")
 	}
 	if c.ExtendedTypesEnabled && c.ServerID > 254 {
 		r.add("extendedTypesEnabled", "the server id "+strconv.FormatInt(c.ServerID, 10)+" cannot be told from a time to live in an ephemeral node's owner",
 			"write an id up to 254 into myid")
 	}
 	if c.Emulate353TTLNodes {
-		r.add("emulate353TTLNodes", "it reads the owner of some ephemeral nodes as a time to live", "remove the line once no node of release 3.5.3 is left")
+		r.add("emulate353TTLNodes", "it reads the owner of some ephemeral nodes as a time to live", "remove it once no node of release 3.5.3 is left")
 	}
 }
 
@@ -123,14 +123,14 @@ func (r *risks) timing() {
 			"write maxSessionTimeout=40000")
 	}
 	if c.FlushDelayMs > 100 {
-		r.add("flushDelay", "every write may wait "+strconv.FormatInt(c.FlushDelayMs, 10)+" ms", "remove the line")
+		r.add("flushDelay", "every write may wait "+strconv.FormatInt(c.FlushDelayMs, 10)+" ms", "remove it")
 	}
 }
 
 func (r *risks) access() {
 	c := r.c
 	if c.SkipACL {
-		r.add("skipACL", "no ACL is checked: every client may read and change everything", "remove the line")
+		r.add("skipACL", "no ACL is checked: every client may read and change everything", "remove it")
 	}
 	for _, word := range c.FourLetterWords {
 		if word == "*" {
