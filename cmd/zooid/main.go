@@ -32,6 +32,7 @@ func subcommands() []*cobra.Command {
 		newDaemonCommand(),
 		newStatusCommand(),
 		newInitializeCommand(),
+		newCheckConfigCommand(),
 		newBenchCommand(),
 	}
 }

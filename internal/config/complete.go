@@ -39,7 +39,7 @@ func (p *parser) ownLine() {
 		role = "observer"
 	}
 	if role != c.Quorum.PeerType && c.Set("peerType") {
-		w := c.at("peerType")
+		w := c.At("peerType")
 		w.Text = c.Quorum.PeerType + " here, but the server line says " + role + ", which counts"
 		p.warn(w)
 	}
@@ -68,7 +68,7 @@ func (p *parser) sameClientPort(own Member) {
 		if literal(static) && literal(own.ClientHost) {
 			differ = true
 		} else if !differ {
-			w := c.at("clientPortAddress")
+			w := c.At("clientPortAddress")
 			w.Text = printable(static) + " here, and the server line has " + printable(own.ClientHost) +
 				", which counts; ZooKeeper refuses to start if the two are not the same address"
 			w.Advice = "write it in one place"

@@ -259,9 +259,9 @@ type setting struct {
 	shown      string // the key as it is shown in messages
 }
 
-// at names the place of an option: where it was set, or the file when it was
-// not.
-func (c *Config) at(key string) Warning {
+// At returns a Warning without text at the place of an option: where it was
+// set, or the file when it was not.
+func (c *Config) At(key string) Warning {
 	if s, ok := c.sources[table.byKey(key)]; ok {
 		return Warning{File: s.file, Line: s.line, Key: s.shown}
 	}
@@ -270,7 +270,7 @@ func (c *Config) at(key string) Warning {
 
 // refuse is a refusal of the value of an option.
 func (c *Config) refuse(key, text string) *Error {
-	w, o := c.at(key), table.byKey(key)
+	w, o := c.At(key), table.byKey(key)
 	return &Error{File: w.File, Line: w.Line, Key: w.Key, Value: o.display(c.sources[o].value), Text: text}
 }
 

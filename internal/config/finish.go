@@ -50,7 +50,7 @@ func (p *parser) clientPort() {
 	}
 	if c.ClientPortAddress == "" {
 		c.ClientPortAddress = "127.0.0.1"
-		w := c.at("clientPortAddress")
+		w := c.At("clientPortAddress")
 		w.Text = "empty, which is this machine's own address 127.0.0.1, as in ZooKeeper"
 		w.Advice = "remove the line to serve on all addresses"
 		p.warn(w)
@@ -103,7 +103,7 @@ func (p *parser) limits() {
 
 // corrected warns that an option did not get the value that was written.
 func (p *parser) corrected(key, text string) {
-	w := p.c.at(key)
+	w := p.c.At(key)
 	w.Text = text
 	p.warn(w)
 }
@@ -174,7 +174,7 @@ func (p *parser) auth() {
 		}
 	}
 	if c.SuperDigest != "" && !strings.HasPrefix(c.SuperDigest, "super:") {
-		w := c.at("DigestAuthenticationProvider.superDigest")
+		w := c.At("DigestAuthenticationProvider.superDigest")
 		w.Text = "does not start with super:, so nobody can be the super user"
 		w.Advice = "write super: and the digest of super:password"
 		p.warn(w)
@@ -187,7 +187,7 @@ func (p *parser) words() {
 		if word == "*" || contains(fourLetterWords, word) {
 			continue
 		}
-		w := p.c.at("4lw.commands.whitelist")
+		w := p.c.At("4lw.commands.whitelist")
 		w.Text = `there is no four-letter word "` + printable(word) + `"`
 		w.Advice = "there are " + strings.Join(fourLetterWords, ", ") + ", and * for all"
 		p.warn(w)
@@ -218,7 +218,7 @@ func (p *parser) quorum() {
 }
 
 func (p *parser) metricsProvider() {
-	w := p.c.at("metricsProvider.className")
+	w := p.c.At("metricsProvider.className")
 	switch p.c.metrics {
 	case defaultMetrics, prometheusMetrics:
 	case nullMetrics:

@@ -283,3 +283,16 @@ func (t index) byProperty(name string) *Option {
 	}
 	return nil
 }
+
+// SecretKeys lists the keys whose values must not be shown.
+func SecretKeys() []string {
+	var keys []string
+	for _, s := range sections {
+		for _, o := range s.Options {
+			if o.Secret {
+				keys = append(keys, o.Key)
+			}
+		}
+	}
+	return keys
+}

@@ -15,6 +15,9 @@ var fourLetterWords = []string{
 	"ruok", "srst", "srvr", "stat", "stmk", "wchc", "wchp", "wchs",
 }
 
+// FourLetterWords lists the four-letter words that ZooKeeper 3.9 knows, sorted.
+func FourLetterWords() []string { return append([]string(nil), fourLetterWords...) }
+
 var adminOptions = []Option{
 	{Key: "4lw.commands.whitelist", Type: List, Default: "none", computed: true, Since: "3.4.10",
 		Doc:    "Four-letter words that are answered, or `*` for all. srvr always is.",

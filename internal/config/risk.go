@@ -27,7 +27,7 @@ type risks struct {
 
 // add lists a risk of the option with this key.
 func (r *risks) add(key, text, advice string) {
-	w := r.c.at(key)
+	w := r.c.At(key)
 	w.Text, w.Advice = text, advice
 	r.all = append(r.all, w)
 }
@@ -91,8 +91,8 @@ func (r *risks) safety() {
 
 func (r *risks) limits() {
 	c := r.c
-	if c.ClientPort == NoPort {
-		r.add("clientPort", "it is not set, so no client can connect", "write clientPort=2181")
+	if c.ClientPort == NoPort && !c.Set("clientPort") {
+		r.add("clientPort", "not set, so no client can connect", "write clientPort=2181")
 	}
 	if c.MaxClientCnxns <= 0 {
 		r.add("maxClientCnxns", "one client that keeps connecting can use up all connections", "write for example maxClientCnxns=500")
