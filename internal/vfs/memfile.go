@@ -161,41 +161,49 @@ const (
 	fateNone    = iota // none of it reached the disk
 	fateAll            // all of it did
 	fatePrefix         // what was written first did, to the middle of a write
-	fateSectors        // single sectors did
+	fateSectors        // of each sector some version did
 	fates
 )
 
 // crash returns the file as it may be found after a crash.
 func (n *memInode) crash(rng *rand.Rand) *memInode {
 	data, size := append([]byte(nil), n.sync...), n.ssize
-	ops := n.pending
-	switch rng.IntN(fates) {
-	case fateNone:
-		ops = nil
-	case fatePrefix:
-		if len(ops) > 0 {
-			k := rng.IntN(len(ops))
-			for _, op := range ops[:k] {
-				data, size = op.apply(data, size)
-			}
-			data, size = ops[k].tear(data, size, rng, true)
-			ops = nil
-		}
-	case fateSectors:
-		for _, op := range ops {
-			data, size = op.tear(data, size, rng, false)
-		}
-		ops = nil
+	fate := rng.IntN(fates)
+	if fate == fateSectors && n.shrinks() {
+		fate = fatePrefix // which sectors a cut file still shows is not modelled
 	}
-	for _, op := range ops {
-		data, size = op.apply(data, size)
+	switch {
+	case fate == fateAll:
+		for _, op := range n.pending {
+			data, size = op.apply(data, size)
+		}
+	case fate == fatePrefix && len(n.pending) > 0:
+		k := rng.IntN(len(n.pending))
+		for _, op := range n.pending[:k] {
+			data, size = op.apply(data, size)
+		}
+		data, size = n.pending[k].tear(data, size, rng)
+	case fate == fateSectors:
+		data, size = tearSectors(n.pending, data, size, rng)
 	}
 	return &memInode{data: data, size: size, sync: append([]byte(nil), data...), ssize: size, mtime: n.mtime}
 }
 
-// tear carries out the part of a change that reached the disk: whole sectors
-// only, either the first ones or any.
-func (op dataOp) tear(data []byte, size int64, rng *rand.Rand, prefix bool) ([]byte, int64) {
+// shrinks reports whether a change that is not durable makes the file
+// shorter.
+func (n *memInode) shrinks() bool {
+	size := n.ssize
+	for _, op := range n.pending {
+		if op.data == nil && op.off < size {
+			return true
+		}
+		size = max(size, op.off+int64(len(op.data)))
+	}
+	return false
+}
+
+// tear carries out the beginning of a change: whole sectors.
+func (op dataOp) tear(data []byte, size int64, rng *rand.Rand) ([]byte, int64) {
 	if op.data == nil {
 		if rng.IntN(2) == 0 {
 			return op.apply(data, size)
@@ -204,20 +212,40 @@ func (op dataOp) tear(data []byte, size int64, rng *rand.Rand, prefix bool) ([]b
 	}
 	end := op.off + int64(len(op.data))
 	first, last := op.off/sectorSize, (end+sectorSize-1)/sectorSize
-	stop := last
-	if prefix {
-		stop = first + rng.Int64N(last-first+1)
-	}
+	stop := min((first+rng.Int64N(last-first+1))*sectorSize, end)
 	kept := size
-	for s := first; s < stop; s++ {
-		if !prefix && rng.IntN(2) == 0 {
-			continue
-		}
-		from, to := max(op.off, s*sectorSize), min(end, (s+1)*sectorSize)
-		data, kept = dataOp{from, op.data[from-op.off : to-op.off]}.apply(data, kept)
+	if stop > op.off {
+		data, kept = dataOp{op.off, op.data[:stop-op.off]}.apply(data, size)
 	}
 	if end > size && rng.IntN(2) == 0 {
-		return data, max(kept, end) // the new size is on disk, some of the data is not
+		return data, max(kept, end) // the new size is on disk, the data is not
 	}
 	return data, kept
+}
+
+// tearSectors gives each sector that ops write to, independently, one of the
+// versions it had: the durable one, or that after some of the writes. None of
+// ops makes the file shorter.
+func tearSectors(ops []dataOp, data []byte, size int64, rng *rand.Rand) ([]byte, int64) {
+	known := rng.IntN(len(ops) + 1) // the size after so many changes is on disk
+	versions := map[int64]int{}
+	for i, op := range ops {
+		end := op.off + int64(len(op.data))
+		if i < known {
+			size = max(size, end)
+		}
+		for s := op.off / sectorSize; s*sectorSize < end && op.data != nil; s++ {
+			version, ok := versions[s]
+			if !ok {
+				version = i + rng.IntN(len(ops)-i+1)
+				versions[s] = version
+			}
+			if i >= version {
+				continue
+			}
+			from, to := max(op.off, s*sectorSize), min(end, (s+1)*sectorSize)
+			data, size = dataOp{from, op.data[from-op.off : to-op.off]}.apply(data, size)
+		}
+	}
+	return data, size
 }
