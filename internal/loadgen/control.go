@@ -19,10 +19,11 @@ import (
 // control is a session with one request at a time, for what happens before and
 // after a measurement.
 type control struct {
-	name string
-	conn net.Conn
-	xid  int32
-	buf  []byte
+	name  string
+	conn  net.Conn
+	until time.Time // the end of all patience; zero: none but controlTimeout
+	xid   int32
+	buf   []byte
 }
 
 // controlTimeout bounds every single answer.
@@ -57,6 +58,7 @@ func dialOne(ctx context.Context, server string, opt *Options) (*control, error)
 		return nil, err
 	}
 	c := &control{name: name, conn: nc}
+	c.until, _ = ctx.Deadline()
 	if err := c.begin(opt); err != nil {
 		_ = nc.Close()
 		return nil, err
@@ -101,7 +103,11 @@ func splitAuth(auth string) (scheme, data string) {
 }
 
 func (c *control) write(b []byte) error {
-	_ = c.conn.SetDeadline(time.Now().Add(controlTimeout))
+	limit := time.Now().Add(controlTimeout)
+	if !c.until.IsZero() && c.until.Before(limit) {
+		limit = c.until
+	}
+	_ = c.conn.SetDeadline(limit)
 	_, err := c.conn.Write(b)
 	return err
 }
@@ -229,9 +235,11 @@ func (c *control) exists(path string) (bool, error) {
 }
 
 // Probe opens a session at server and reads a znode's data, and returns when the
-// answer was there. It fails fast: it never waits for a server to come up.
+// answer was there. It does not wait for a server to come up, and the deadline
+// of the context bounds it.
 func Probe(ctx context.Context, server, path string) (time.Time, error) {
 	opt := NewOptions(Read)
+	opt.SessionTimeout = 5 * time.Second // an attempt that gets no answer leaves a session behind
 	c, err := dialOne(ctx, server, &opt)
 	if err != nil {
 		return time.Time{}, err

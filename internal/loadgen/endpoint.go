@@ -56,6 +56,22 @@ func newEndpoint(name string, ip net.IPAddr, port int) endpoint {
 	return endpoint{name, unix.AF_INET6, sa}
 }
 
+// copies returns endpoints of their own for one loop: connecting writes into an
+// address.
+func copies(all []endpoint) []endpoint {
+	own := make([]endpoint, len(all))
+	for i, e := range all {
+		own[i] = e
+		switch a := e.addr.(type) {
+		case *unix.SockaddrInet4:
+			own[i].addr = &unix.SockaddrInet4{Port: a.Port, Addr: a.Addr}
+		case *unix.SockaddrInet6:
+			own[i].addr = &unix.SockaddrInet6{Port: a.Port, ZoneId: a.ZoneId, Addr: a.Addr}
+		}
+	}
+	return own
+}
+
 // withPort adds the default port where none is given.
 func withPort(s string) (string, error) {
 	if strings.Contains(s, "/") {

@@ -19,9 +19,8 @@ const patience = int64(15 * time.Second)
 // engine is the loops of a run and what they share. A run is a row of phases;
 // in a phase every loop carries out one job, and between phases none runs.
 type engine struct {
-	opt     *Options
-	servers []endpoint
-	loops   []*loop
+	opt   *Options
+	loops []*loop
 
 	halt   atomic.Bool  // the phase is to wind down
 	haltAt atomic.Int64 // when that was said; see now
@@ -37,7 +36,7 @@ func newEngine(ctx context.Context, opt *Options) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{opt: opt, servers: servers}
+	e := &engine{opt: opt}
 	for i := range opt.Threads {
 		p, err := newPoller()
 		if err != nil {
@@ -45,7 +44,7 @@ func newEngine(ctx context.Context, opt *Options) (*engine, error) {
 			return nil, fmt.Errorf("making a poller: %w", err)
 		}
 		l := &loop{
-			index: i, engine: e, poll: p, sessionTimeout: opt.SessionTimeout,
+			index: i, engine: e, servers: copies(servers), poll: p, sessionTimeout: opt.SessionTimeout,
 			in: make([]byte, readSize), out: make([]byte, 0, 64<<10), cur: new(interval),
 		}
 		for _, a := range opt.Auth {
@@ -193,7 +192,7 @@ func (j *opening) next(l *loop) error {
 	}
 	number := l.index + j.begun*len(l.engine.loops)
 	j.begun++
-	c, err := l.dial(&l.engine.servers[number%len(l.engine.servers)])
+	c, err := l.dial(&l.servers[number%len(l.servers)])
 	if err != nil {
 		return err
 	}

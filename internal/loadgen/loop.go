@@ -97,6 +97,7 @@ func (v *interval) merge(other *interval) {
 type loop struct {
 	index          int
 	engine         *engine
+	servers        []endpoint
 	poll           *poller
 	job            job
 	now            int64

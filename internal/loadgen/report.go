@@ -30,7 +30,7 @@ func (r *Result) Write(w io.Writer) {
 	r.writeTime(w)
 	if m := r.Memory; m != nil {
 		fmt.Fprintf(w, "server memory: %s before, %s with %s idle sessions: %s a session\n",
-			bytes(float64(m.Before)), bytes(float64(m.After)), grouped(int64(m.Sessions)), bytes(m.PerSession))
+			volume(float64(m.Before)), volume(float64(m.After)), grouped(int64(m.Sessions)), volume(m.PerSession))
 	}
 	for _, text := range slices.Sorted(maps.Keys(r.Errors)) {
 		fmt.Fprintf(w, "refused: %s x %s\n", grouped(r.Errors[text]), text)
@@ -184,8 +184,8 @@ func span(us float64) string {
 	return fmt.Sprintf("%.3g µs", us)
 }
 
-// bytes writes a size with its unit.
-func bytes(n float64) string {
+// volume writes a size with its unit.
+func volume(n float64) string {
 	switch {
 	case n >= 1<<30:
 		return fmt.Sprintf("%.2f GB", n/(1<<30))

@@ -40,8 +40,7 @@ func (j *arriving) next(l *loop) error {
 
 // server deals the endpoints round.
 func (l *loop) server(n int) *endpoint {
-	all := l.engine.servers
-	return &all[(l.index+n*len(l.engine.loops))%len(all)]
+	return &l.servers[(l.index+n*len(l.engine.loops))%len(l.servers)]
 }
 
 func (j *arriving) opened(l *loop, c *conn) error {

@@ -20,6 +20,11 @@ func serveBare(addr string) error {
 	if err != nil {
 		return fmt.Errorf("bare: %w", err)
 	}
+	return acceptBare(ln)
+}
+
+// acceptBare serves until the listener is closed.
+func acceptBare(ln net.Listener) error {
 	for {
 		conn, err := ln.Accept()
 		if errors.Is(err, net.ErrClosed) {

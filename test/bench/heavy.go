@@ -173,12 +173,16 @@ func lengths(spans []spell) string {
 // watchSnapshots looks at a data directory until the context ends, and then
 // says when files other than logs grew in it.
 func watchSnapshots(ctx context.Context, dir string) <-chan []spell {
+	return watchSize(ctx, func() int64 { return snapshotBytes(dir) })
+}
+
+func watchSize(ctx context.Context, size func() int64) <-chan []spell {
 	const every, over = 10 * time.Millisecond, 300 * time.Millisecond
 	done := make(chan []spell, 1)
+	last := size()
 	go func() {
 		ticker := time.NewTicker(every)
 		defer ticker.Stop()
-		last := snapshotBytes(dir)
 		var spans []spell
 		for {
 			select {
@@ -186,13 +190,13 @@ func watchSnapshots(ctx context.Context, dir string) <-chan []spell {
 				done <- spans
 				return
 			case at := <-ticker.C:
-				bytes := snapshotBytes(dir)
-				if bytes == last {
+				n := size()
+				if n == last {
 					continue
 				}
-				last = bytes
-				if n := len(spans); n > 0 && at.Sub(spans[n-1].to) < over {
-					spans[n-1].to = at
+				last = n
+				if k := len(spans); k > 0 && at.Sub(spans[k-1].to) < over {
+					spans[k-1].to = at
 				} else {
 					spans = append(spans, spell{at.Add(-every), at})
 				}

@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -159,27 +161,59 @@ func freeAddr() (string, error) {
 // startLimit is how long a server may take until its first answer.
 const startLimit = 3 * time.Minute
 
+// A server that is coming up may accept a connection and never answer on it, so
+// attempts overlap: one begins every so often, and each ends soon.
+const (
+	attemptEvery = 2 * time.Millisecond
+	attemptLimit = 200 * time.Millisecond
+)
+
 // await asks again and again until the server answers, and returns when that
 // was.
 func (p *process) await(ctx context.Context, znode string) (time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	ticker := time.NewTicker(time.Millisecond)
+	ticker := time.NewTicker(attemptEvery)
 	defer ticker.Stop()
-	var last error
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	answers := make(chan time.Time, int(attemptLimit/attemptEvery)+1)
+	underway := make(chan struct{}, cap(answers))
+	var last atomic.Pointer[error]
 	for {
-		at, err := loadgen.Probe(ctx, p.addr, znode)
-		if err == nil {
-			return at, nil
-		}
-		last = err
 		select {
 		case <-ticker.C:
+		case at := <-answers:
+			return at, nil
 		case <-p.ended:
 			return time.Time{}, fmt.Errorf("%s ended before it answered:\n%s", p.name, p.tail())
 		case <-ctx.Done():
-			return time.Time{}, fmt.Errorf("%s did not answer within %v: %w\n%s", p.name, startLimit, last, p.tail())
+			err := ctx.Err()
+			if e := last.Load(); e != nil {
+				err = *e
+			}
+			return time.Time{}, fmt.Errorf("%s did not answer within %v: %w\n%s", p.name, startLimit, err, p.tail())
 		}
+		select {
+		case underway <- struct{}{}:
+		default:
+			continue // all attempts are still under way
+		}
+		wg.Go(func() {
+			defer func() { <-underway }()
+			attempt, done := context.WithTimeout(ctx, attemptLimit)
+			defer done()
+			at, err := loadgen.Probe(attempt, p.addr, znode)
+			if err != nil {
+				last.Store(&err)
+				return
+			}
+			select {
+			case answers <- at:
+			default:
+			}
+		})
 	}
 }
 
