@@ -157,7 +157,7 @@ func (t *Tree) create(c *change, x *creation, s *wire.Stat) wire.Code {
 	}
 	t.touch(p)
 	parent := t.nodes.at(p)
-	t.undigest(parentPath, parent)
+	opened := t.open(parentPath, parent)
 	t.raise(t.ensureDir(p), x.parentCversion, c.zxid)
 	i := t.attach(p, x.path, name, x.data)
 	t.born(i)
@@ -165,8 +165,8 @@ func (t *Tree) create(c *change, x *creation, s *wire.Stat) wire.Code {
 	n.czxid, n.mzxid, n.ctime, n.mtime = c.zxid, c.zxid, c.time, c.time
 	n.acl = t.acls.intern(x.acl)
 	t.own(i, x.owner)
-	t.enddigest(parentPath, parent)
-	t.enddigest(x.path, n)
+	t.close(opened, parent)
+	t.add(x.path, n)
 	t.Stat(Ref(i), s)
 	t.quotaCreated(x.path, i)
 	if t.watches.any() {
@@ -199,9 +199,9 @@ func (t *Tree) raiseCversion(path []byte, cversion int32, zxid int64) {
 	}
 	t.touch(p)
 	n := t.nodes.at(p)
-	t.undigest(parentPath, n)
+	opened := t.open(parentPath, n)
 	t.raise(t.ensureDir(p), cversion, zxid)
-	t.enddigest(parentPath, n)
+	t.close(opened, n)
 }
 
 // remove deletes a node. One that still has children, which only the replay
@@ -225,23 +225,22 @@ func (t *Tree) remove(c *change, path []byte) wire.Code {
 		t.removeBelow(c, i)
 	}
 	// The parent notes the deletion even when the node is gone already.
-	t.touch(p)
 	parent := t.nodes.at(p)
-	t.undigest(parentPath, parent)
 	if d := t.ensureDir(p); c.zxid > d.pzxid {
+		t.touch(p)
+		opened := t.open(parentPath, parent)
 		d.pzxid = c.zxid
+		t.close(opened, parent)
 	}
 	if i == 0 {
-		t.enddigest(parentPath, parent)
 		return wire.CodeNoNode
 	}
 	n := t.nodes.at(i)
 	t.touch(i)
 	t.gone(i)
-	t.undigest(path, n)
+	t.open(path, n)
 	acl, size := t.acls.raw(n.acl), int64(max(n.dataLen, 0))
 	t.detach(i, path)
-	t.enddigest(parentPath, parent)
 	t.quotaDeleted(path, size)
 	if t.watches.any() {
 		t.watches.deleted(c.r, path, slash, acl, t.acls.raw(parent.acl))
@@ -274,11 +273,11 @@ func (t *Tree) set(c *change, path, data []byte, version int32, s *wire.Stat) wi
 	}
 	t.touch(i)
 	n := t.nodes.at(i)
-	t.undigest(path, n)
+	t.open(path, n)
 	was := int64(max(n.dataLen, 0))
 	t.setData(i, data)
 	n.mzxid, n.mtime, n.version = c.zxid, c.time, version
-	t.enddigest(path, n)
+	t.add(path, n)
 	t.Stat(Ref(i), s)
 	t.quotaSet(path, int64(len(data))-was)
 	if t.watches.any() {
@@ -295,10 +294,10 @@ func (t *Tree) setACL(path, acl []byte, aversion int32, s *wire.Stat) wire.Code 
 	}
 	t.touch(i)
 	n := t.nodes.at(i)
-	t.undigest(path, n)
+	opened := t.open(path, n)
 	n.aversion = aversion
 	t.replaceACL(i, acl)
-	t.enddigest(path, n)
+	t.close(opened, n)
 	t.Stat(Ref(i), s)
 	return wire.CodeOK
 }

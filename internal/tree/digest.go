@@ -17,32 +17,53 @@ var systemPrefix = []byte("/zookeeper/")
 // digested reports whether a path counts: servers differ below /zookeeper.
 func digested(path []byte) bool { return !bytes.HasPrefix(path, systemPrefix) }
 
-// NodeDigest returns the digest of one node with the given path, data (nil for
-// null) and stat, or 0 below /zookeeper: what it adds to the digest of the
-// tree. "/" is the root, as "" is. Prep predicts the digest of a transaction
-// with it. It allocates nothing.
+// Digester computes digests of nodes: what each adds to the digest of the
+// tree. Prep predicts the digest of a transaction with it. The zero value is
+// ready; its buffer is what makes it fast and keeps it from allocating.
 //
-// The digest is that of DigestCalculator, version 2.
-func NodeDigest(path, data []byte, s *wire.StatPersisted) uint32 {
+// The digest is that of DigestCalculator, version 2: the CRC-32 of path, data
+// and stat.
+type Digester struct {
+	buf    []byte // the beginning, and behind it the stat
+	prefix int    // length of the beginning in buf
+	crc    uint32 // CRC of a beginning too long to be copied
+}
+
+const (
+	digestStat = 60   // bytes of the stat in a digest
+	digestCopy = 1024 // data above is not copied
+)
+
+// Begin takes the path ("/" is the root, as "" is) and data (nil for null) of
+// a node for one or more calls of Stat. It returns false below /zookeeper,
+// where the digest of every node is 0 and Stat must not be called.
+func (g *Digester) Begin(path, data []byte) bool {
 	if !digested(path) {
-		return 0
+		return false
 	}
 	if len(path) == 1 && path[0] == '/' {
 		path = nil
 	}
-	crc := crc32.ChecksumIEEE(path)
-	if len(data) > 0 {
-		crc = crc32.Update(crc, crc32.IEEETable, data)
+	g.crc, g.buf = 0, append(g.buf[:0], path...)
+	if len(data) <= digestCopy {
+		g.buf = append(g.buf, data...)
+	} else {
+		g.crc = crc32.Update(crc32.ChecksumIEEE(g.buf), crc32.IEEETable, data)
+		g.buf = g.buf[:0]
 	}
-	var tail [statTail]byte
-	putStat(&tail, s)
-	return crcTail(crc, &tail)
+	g.prefix = len(g.buf)
+	return true
 }
 
-// statTail is the size of the part of a digest that comes from the stat.
-const statTail = 60
+// Stat returns the digest of the node that Begin was given, with this stat.
+func (g *Digester) Stat(s *wire.StatPersisted) uint32 {
+	g.buf = grow(g.buf[:g.prefix], digestStat)
+	putStat(g.buf[g.prefix:], s)
+	return crc32.Update(g.crc, crc32.IEEETable, g.buf)
+}
 
-func putStat(b *[statTail]byte, s *wire.StatPersisted) {
+func putStat(b []byte, s *wire.StatPersisted) {
+	_ = b[digestStat-1]
 	binary.BigEndian.PutUint64(b[0:], uint64(s.Czxid))
 	binary.BigEndian.PutUint64(b[8:], uint64(s.Mzxid))
 	binary.BigEndian.PutUint64(b[16:], uint64(s.Pzxid))
@@ -52,6 +73,30 @@ func putStat(b *[statTail]byte, s *wire.StatPersisted) {
 	binary.BigEndian.PutUint32(b[44:], uint32(s.Cversion))
 	binary.BigEndian.PutUint32(b[48:], uint32(s.Aversion))
 	binary.BigEndian.PutUint64(b[52:], uint64(s.EphemeralOwner))
+}
+
+// Node returns the digest of one node, 0 below /zookeeper.
+func (g *Digester) Node(path, data []byte, s *wire.StatPersisted) uint32 {
+	if !g.Begin(path, data) {
+		return 0
+	}
+	return g.Stat(s)
+}
+
+// NodeDigest is Digester.Node without a Digester. It is half as fast and
+// allocates nothing either: the library's CRC would make the stat escape to
+// the heap, so this one has its own.
+func NodeDigest(path, data []byte, s *wire.StatPersisted) uint32 {
+	if !digested(path) {
+		return 0
+	}
+	if len(path) == 1 && path[0] == '/' {
+		path = nil
+	}
+	crc := crc32.Update(updateCRC(0, path), crc32.IEEETable, data)
+	var stat [digestStat]byte
+	putStat(stat[:], s)
+	return updateCRC(crc, stat[:])
 }
 
 // crcTables are the tables of CRC-32 (IEEE) for eight bytes at a time.
@@ -66,39 +111,44 @@ var crcTables = func() (t [8][256]uint32) {
 	return t
 }()
 
-// crcTail goes on with a CRC over a stat. It is here because the library's
-// function makes its argument escape to the heap.
-func crcTail(crc uint32, b *[statTail]byte) uint32 {
+func updateCRC(crc uint32, b []byte) uint32 {
 	crc = ^crc
-	for i := 0; i < 56; i += 8 {
-		crc ^= binary.LittleEndian.Uint32(b[i:])
-		crc = crcTables[0][b[i+7]] ^ crcTables[1][b[i+6]] ^ crcTables[2][b[i+5]] ^ crcTables[3][b[i+4]] ^
+	for ; len(b) >= 8; b = b[8:] {
+		crc ^= binary.LittleEndian.Uint32(b)
+		crc = crcTables[0][b[7]] ^ crcTables[1][b[6]] ^ crcTables[2][b[5]] ^ crcTables[3][b[4]] ^
 			crcTables[4][crc>>24] ^ crcTables[5][crc>>16&0xff] ^ crcTables[6][crc>>8&0xff] ^ crcTables[7][crc&0xff]
 	}
-	for _, c := range b[56:] {
+	for _, c := range b {
 		crc = crcTables[0][byte(crc)^c] ^ crc>>8
 	}
 	return ^crc
 }
 
-// nodeDigest is the digest of a node at its path as it stands.
-func (t *Tree) nodeDigest(path []byte, n *node) uint64 {
+// open takes a node out of the tree's digest before a change; true asks for
+// close once it is done. After a change of data add does it.
+func (t *Tree) open(path []byte, n *node) bool {
+	if !t.opt.Digest || !t.digester.Begin(path, t.data(n)) {
+		return false
+	}
 	var s wire.StatPersisted
 	t.persisted(n, &s)
-	return uint64(NodeDigest(path, t.data(n), &s))
+	t.digest -= uint64(t.digester.Stat(&s))
+	return true
 }
 
-// undigest takes a node out of the tree's digest before a change.
-func (t *Tree) undigest(path []byte, n *node) {
-	if t.opt.Digest {
-		t.digest -= t.nodeDigest(path, n)
+// close puts the node opened last back with its new stat.
+func (t *Tree) close(opened bool, n *node) {
+	if opened {
+		var s wire.StatPersisted
+		t.persisted(n, &s)
+		t.digest += uint64(t.digester.Stat(&s))
 	}
 }
 
-// enddigest puts it back after the change.
-func (t *Tree) enddigest(path []byte, n *node) {
+// add puts a new node, or one with new data, into the tree's digest.
+func (t *Tree) add(path []byte, n *node) {
 	if t.opt.Digest {
-		t.digest += t.nodeDigest(path, n)
+		t.close(t.digester.Begin(path, t.data(n)), n)
 	}
 }
 
@@ -110,7 +160,7 @@ func (t *Tree) redigest() {
 	}
 	for i := uint32(Root); i != 0; i = t.following(i) {
 		t.scratch = t.appendPath(t.scratch[:0], i)
-		t.digest += t.nodeDigest(t.scratch, t.nodes.at(i))
+		t.add(t.scratch, t.nodes.at(i))
 	}
 }
 

@@ -65,9 +65,7 @@ func (l *Loader) AddNode(path, data []byte, aclID int64, s *wire.StatPersisted) 
 	old := n.acl
 	n.acl = l.acl(aclID)
 	t.acls.release(old)
-	if t.opt.Digest {
-		t.digest += t.nodeDigest(path, n)
-	}
+	t.add(path, n)
 	return nil
 }
 
@@ -76,7 +74,7 @@ func (l *Loader) place(path, data []byte) (uint32, error) {
 	t := l.t
 	if len(path) == 0 {
 		if l.root {
-			t.undigest(path, t.nodes.at(uint32(Root)))
+			t.open(path, t.nodes.at(uint32(Root)))
 		}
 		l.root = true
 		t.setData(uint32(Root), data)
@@ -95,7 +93,7 @@ func (l *Loader) place(path, data []byte) (uint32, error) {
 	}
 	if r := t.Lookup(path); r != 0 {
 		n := t.nodes.at(uint32(r))
-		t.undigest(path, n)
+		t.open(path, n)
 		t.setData(uint32(r), data)
 		return uint32(r), nil
 	}

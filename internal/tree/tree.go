@@ -66,6 +66,7 @@ type Tree struct {
 
 	lastZxid int64
 	digest   uint64
+	digester Digester
 	dataSize int64
 	quotas   quotas
 	watches  watches
