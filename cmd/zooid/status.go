@@ -185,15 +185,27 @@ func firstLine(b []byte) string {
 
 func dialStatus(ep endpoint, props []string) (net.Conn, error) {
 	dialer := &net.Dialer{Timeout: statusTimeout}
-	address := net.JoinHostPort(ep.host, ep.port)
-	if !ep.secure {
-		return dialer.Dial("tcp", address)
+	dial := func(host string) (net.Conn, error) { return dialer.Dial("tcp", net.JoinHostPort(host, ep.port)) }
+	if ep.secure {
+		conf, err := clientTLS(ep.host, props)
+		if err != nil {
+			return nil, err
+		}
+		dial = func(host string) (net.Conn, error) {
+			return tls.DialWithDialer(dialer, "tcp", net.JoinHostPort(host, ep.port), conf)
+		}
 	}
-	conf, err := clientTLS(ep.host, props)
+	if ep.host != "localhost" {
+		return dial(ep.host)
+	}
+	// An image from scratch may know no names, and localhost has one meaning.
+	conn, err := dial("127.0.0.1")
 	if err != nil {
-		return nil, err
+		if conn6, err6 := dial("::1"); err6 == nil {
+			return conn6, nil
+		}
 	}
-	return tls.DialWithDialer(dialer, "tcp", address, conf)
+	return conn, err
 }
 
 // clientTLS reads the PEM files that the client properties of Apache ZooKeeper
