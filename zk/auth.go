@@ -43,7 +43,7 @@ func (c *Client) AddAuth(ctx context.Context, scheme string, auth []byte) error 
 		if err == nil {
 			err = ErrClosed
 		}
-		return opError("addauth", scheme, err)
+		return opError("addauth", "", err)
 	}
 	a := c.findAuth(scheme, auth)
 	if a != nil && a.proved {
@@ -59,11 +59,11 @@ func (c *Client) AddAuth(ctx context.Context, scheme string, auth []byte) error 
 	c.mu.Unlock()
 	select {
 	case err := <-wait:
-		return opError("addauth", scheme, err)
+		return opError("addauth", "", err)
 	case <-c.done:
-		return opError("addauth", scheme, c.Err())
+		return opError("addauth", "", c.Err())
 	case <-ctx.Done():
-		return opError("addauth", scheme, ctx.Err())
+		return opError("addauth", "", ctx.Err())
 	}
 }
 

@@ -28,6 +28,7 @@ func main() {
 func subcommands() []*cobra.Command {
 	return []*cobra.Command{
 		newServerCommand(),
+		newCLICommand(),
 		newVersionCommand(),
 		newDaemonCommand(),
 		newStatusCommand(),
