@@ -31,20 +31,17 @@ func (c *Config) Complete(myID int64, dynamic *Membership) ([]Warning, error) {
 func (p *parser) ownLine() {
 	c := p.c
 	own, ok := c.Members.Member(c.ServerID)
-	if c.ServerID == NoID || !ok {
-		return
-	}
-	role := "participant"
+	role := "participant" // also of a server without a line, as in ZooKeeper
 	if own.Observer {
 		role = "observer"
 	}
-	if role != c.Quorum.PeerType && c.Set("peerType") {
+	if role != c.Quorum.PeerType && c.Set("peerType") && len(c.Members.Members) > 0 {
 		w := c.At("peerType")
-		w.Text = c.Quorum.PeerType + " here, but the server line says " + role + ", which counts"
+		w.Text = c.Quorum.PeerType + " here, but by the server lines this server is a " + role + ", which counts"
 		p.warn(w)
 	}
 	c.Quorum.PeerType = role
-	if own.ClientPort == NoPort {
+	if !ok || own.ClientPort == NoPort {
 		return
 	}
 	if c.ClientPort != NoPort {
@@ -165,13 +162,17 @@ func (p *parser) groups() {
 	for _, g := range m.Groups {
 		for _, id := range g.Members {
 			other, twice := group[id]
-			_, known := m.Member(id)
+			one, known := m.Member(id)
 			text := ""
 			switch {
 			case twice:
 				text = "server " + strconv.FormatInt(id, 10) + " is in group." + strconv.FormatInt(other, 10) + " as well; a server may be in one group only"
+			case m.weighed(id):
+				// ZooKeeper takes anyone who has a weight.
 			case !known:
 				text = "there is no server." + strconv.FormatInt(id, 10)
+			case one.Observer:
+				text = "server " + strconv.FormatInt(id, 10) + " is an observer; only participants count in a group"
 			}
 			if text != "" {
 				p.refuse(&Error{File: m.File, Line: g.Line, Key: "group." + strconv.FormatInt(g.ID, 10), Text: text})

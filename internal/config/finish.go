@@ -62,11 +62,12 @@ func (p *parser) clientPort() {
 
 func (p *parser) sessions() {
 	c := p.c
+	// Both are 32-bit numbers in Java, so that an absurd tick overflows.
 	if c.MinSessionTimeoutMs == -1 {
-		c.MinSessionTimeoutMs = 2 * c.TickTimeMs
+		c.MinSessionTimeoutMs = int(int32(2 * c.TickTimeMs))
 	}
 	if c.MaxSessionTimeoutMs == -1 {
-		c.MaxSessionTimeoutMs = 20 * c.TickTimeMs
+		c.MaxSessionTimeoutMs = int(int32(20 * c.TickTimeMs))
 	}
 	if c.MinSessionTimeoutMs <= c.MaxSessionTimeoutMs {
 		return
