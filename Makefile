@@ -63,8 +63,8 @@ check: lint test
 # One archive with one folder: the same commit gives the same bytes.
 DIST := zooid-$(VERSION)
 dist:
-	rm -rf build/dist && mkdir -p build/dist/$(DIST)/completions dist
-	go build -o build/zooid-host ./cmd/zooid
+	rm -rf build/dist dist/zooid-*-linux-$(GOARCH).tar.gz* && mkdir -p build/dist/$(DIST)/completions dist
+	GOARCH= CGO_ENABLED=0 go build -o build/zooid-host ./cmd/zooid
 	for sh in bash zsh fish; do build/zooid-host completion $$sh > build/dist/$(DIST)/completions/zooid.$$sh; done
 	cp -R bin conf docs packaging LICENSE README.md CHANGELOG.md build/dist/$(DIST)/
 	rm -f build/dist/$(DIST)/conf/zoo.cfg
