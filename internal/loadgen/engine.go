@@ -47,6 +47,9 @@ func newEngine(ctx context.Context, opt *Options) (*engine, error) {
 			index: i, engine: e, servers: copies(servers), poll: p, sessionTimeout: opt.SessionTimeout,
 			in: make([]byte, readSize), out: make([]byte, 0, 64<<10), cur: new(interval),
 		}
+		if opt.Slice < time.Second {
+			l.bySend.length = int64(opt.Slice)
+		}
 		for _, a := range opt.Auth {
 			l.proofs = appendProof(l.proofs, a)
 			l.proofCount++

@@ -69,6 +69,7 @@ func (plain) gone(_ *loop, _ *conn, e error) error { return e }
 // interval is what a loop measured since it was last asked.
 type interval struct {
 	kinds  [maxKinds]Histogram
+	late   Histogram // how late the requests of an open loop left
 	errors map[wire.Code]int64
 }
 
@@ -85,6 +86,7 @@ func (v *interval) merge(other *interval) {
 	for k := range v.kinds {
 		v.kinds[k].Merge(&other.kinds[k])
 	}
+	v.late.Merge(&other.late)
 	for code, n := range other.errors {
 		if v.errors == nil {
 			v.errors = make(map[wire.Code]int64)
@@ -115,8 +117,9 @@ type loop struct {
 	out []byte
 	r   reply
 
-	mu  sync.Mutex // guards what follows, against the sampler
-	cur *interval
+	mu     sync.Mutex // guards what follows, against the sampler
+	cur    *interval
+	bySend sendTimes
 }
 
 // run carries out one phase.
@@ -336,7 +339,12 @@ func (l *loop) proved(c *conn, code wire.Code) error {
 }
 
 // record counts an answered operation that began at start.
-func (l *loop) record(kind uint8, start int64) { l.cur.kinds[kind].Record(l.now - start) }
+func (l *loop) record(kind uint8, start int64) {
+	l.cur.kinds[kind].Record(l.now - start)
+	if l.bySend.length > 0 {
+		l.bySend.record(start, l.now-start)
+	}
+}
 
 // failed counts a refused one.
 func (l *loop) failed(code wire.Code) { l.cur.count(code) }

@@ -7,15 +7,43 @@ import (
 
 // Sample is one slice of a run's time line.
 type Sample struct {
-	Start   time.Time  `json:"-"`
-	At      float64    `json:"at_s"` // end of the slice, s since the measurement began
-	Seconds float64    `json:"length_s"`
-	Ops     int64      `json:"ops"`
-	Errors  int64      `json:"errors,omitempty"`
-	P50     float64    `json:"p50_us"`
-	P99     float64    `json:"p99_us"`
-	Max     float64    `json:"max_us"`
-	All     *Histogram `json:"-"` // of the workload's main kinds; only if Slice is below a second
+	At      float64 `json:"at_s"` // end of the slice, s since the measurement began
+	Seconds float64 `json:"length_s"`
+	Ops     int64   `json:"ops"`
+	Errors  int64   `json:"errors,omitempty"`
+	P50     float64 `json:"p50_us"`
+	P99     float64 `json:"p99_us"`
+	Max     float64 `json:"max_us"`
+}
+
+// SendSlice is one slice of a run's time line, of the operations that were sent
+// in it (in an open loop: should have been), whenever they were answered. Only
+// runs with a Slice below a second keep them.
+type SendSlice struct {
+	From, To  time.Time
+	Latencies *Histogram
+}
+
+// sendTimes sorts latencies by the time at which operations were sent.
+type sendTimes struct {
+	length int64 // of a slice, ns; 0: off
+	first  int64 // number of the first slice, counted from the start of time (see now)
+	slices []*Histogram
+}
+
+func (s *sendTimes) record(start, latency int64) {
+	n := start / s.length
+	if len(s.slices) == 0 {
+		s.first = n
+	}
+	i := n - s.first
+	if i < 0 {
+		return // sent before the slice that answered first: only at the very beginning
+	}
+	for int(i) >= len(s.slices) {
+		s.slices = append(s.slices, new(Histogram))
+	}
+	s.slices[i].Record(latency)
 }
 
 // Progress is a word to those who wait: a new phase, or one slice of it.
@@ -43,6 +71,8 @@ type meter struct {
 	spare   []*interval
 	warming time.Duration
 	counted int64
+	began   int64 // of the first measured slice; see now
+	ended   int64 // of the last one
 	holding int   // for Progress
 	expect  int64 // operations that the phases have; 0 when time ends them
 }
@@ -98,13 +128,17 @@ func (m *meter) slice(from, to time.Time) {
 	if m.warm > 0 {
 		m.warm -= length
 		m.warming += length
-		m.tell(Progress{Warmup: true, Since: m.warming, Sample: m.sample(from, length)})
+		m.tell(Progress{Warmup: true, Since: m.warming, Sample: m.sample(length)})
 		return
+	}
+	m.ended = int64(to.Sub(base))
+	if m.active == 0 {
+		m.began = int64(from.Sub(base))
 	}
 	m.left -= length
 	m.active += length
 	m.total.merge(&m.lately)
-	s := m.sample(from, length)
+	s := m.sample(length)
 	m.counted += s.Ops + s.Errors
 	m.samples = append(m.samples, s)
 	p := Progress{Holding: m.holding, Since: m.active, Done: m.counted, Total: m.expect, Sample: s}
@@ -121,9 +155,7 @@ func (m *meter) tell(p Progress) {
 
 // collect takes from every loop what it measured since the last time.
 func (m *meter) collect() {
-	m.lately.kinds[0].Reset()
-	m.lately.kinds[1].Reset()
-	m.lately.errors = nil
+	m.lately = interval{}
 	for i, l := range m.engine.loops {
 		l.mu.Lock()
 		l.cur, m.spare[i] = m.spare[i], l.cur
@@ -134,19 +166,33 @@ func (m *meter) collect() {
 }
 
 // sample sums the last slice up.
-func (m *meter) sample(from time.Time, length time.Duration) Sample {
+func (m *meter) sample(length time.Duration) Sample {
 	h := m.lately.main(m.engine.opt.Workload)
 	s := Sample{
-		Start: from, At: m.active.Seconds(), Seconds: length.Seconds(), Ops: h.Count(),
+		At: m.active.Seconds(), Seconds: length.Seconds(), Ops: h.Count(),
 		P50: micros(h.Quantile(0.5)), P99: micros(h.Quantile(0.99)), Max: micros(h.Max()),
 	}
 	for _, n := range m.lately.errors {
 		s.Errors += n
 	}
-	if m.engine.opt.Slice < time.Second {
-		s.All = h
-	}
 	return s
+}
+
+// sent returns the measured operations by the time at which they were sent.
+func (m *meter) sent() []SendSlice {
+	var all []SendSlice
+	length := int64(m.engine.opt.Slice)
+	for n := m.began/length + 1; n < m.ended/length; n++ {
+		h := new(Histogram)
+		for _, l := range m.engine.loops {
+			if i := n - l.bySend.first; i >= 0 && int(i) < len(l.bySend.slices) {
+				h.Merge(l.bySend.slices[i])
+			}
+		}
+		from := base.Add(time.Duration(n * length))
+		all = append(all, SendSlice{from, from.Add(time.Duration(length)), h})
+	}
+	return all
 }
 
 // main is one histogram of what a workload counts as its operations.

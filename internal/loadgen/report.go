@@ -22,6 +22,7 @@ func (r *Result) Write(w io.Writer) {
 			fmt.Fprintf(w, "  %-10s %12s %8s %8s %8s %8s %8s %8s\n", l.Name, grouped(l.Count),
 				span(l.Mean), span(l.P50), span(l.P90), span(l.P99), span(l.P999), span(l.Max))
 		}
+		r.writeLate(w)
 	}
 	for _, l := range r.Latencies {
 		fmt.Fprintf(w, "\n  %s\n", l.Name)
@@ -37,6 +38,20 @@ func (r *Result) Write(w io.Writer) {
 	}
 	for _, n := range r.Notes {
 		fmt.Fprintln(w, n)
+	}
+}
+
+// writeLate says how far an open loop fell behind its times; that is part of
+// the latencies.
+func (r *Result) writeLate(w io.Writer) {
+	l := r.Late
+	if l == nil {
+		return
+	}
+	fmt.Fprintf(w, "  %-10s %12s %8s %8s %8s %8s %8s %8s\n", l.Name, "",
+		span(l.Mean), span(l.P50), span(l.P90), span(l.P99), span(l.P999), span(l.Max))
+	if l.P99 > r.Overall().P99/2 {
+		fmt.Fprintln(w, "  Requests left late, and that is much of the latency: something else kept this machine busy.")
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"zooid/internal/wire"
 )
@@ -24,7 +25,9 @@ type Result struct {
 	Ops         int64            `json:"ops"`
 	PerSecond   float64          `json:"ops_per_second"`
 	Latencies   []Latency        `json:"latencies,omitempty"`
+	Late        *Latency         `json:"sent_late,omitempty"` // open loop: how late requests left
 	Errors      map[string]int64 `json:"errors,omitempty"`
+	Sent        []SendSlice      `json:"-"`
 	Samples     []Sample         `json:"samples,omitempty"`
 	Memory      *Memory          `json:"memory,omitempty"`
 	Interrupted bool             `json:"interrupted,omitempty"`
@@ -98,6 +101,13 @@ func (r *Result) take(m *meter) {
 		if h := &m.total.kinds[k]; h.Count() > 0 {
 			r.Latencies = append(r.Latencies, newLatency(name, h))
 		}
+	}
+	if m.total.late.Count() > 0 {
+		late := newLatency("sent late", &m.total.late)
+		r.Late = &late
+	}
+	if m.engine.opt.Slice < time.Second {
+		r.Sent = m.sent()
 	}
 	r.refusals(m.total.errors)
 }

@@ -163,6 +163,7 @@ func (j *paced) tick(l *loop) (int64, error) {
 			var kind uint8
 			l.out, kind = j.source.append(l.out, c, c.nextXid())
 			l.note(c, at, kind)
+			l.cur.late.Record(l.now - at)
 		}
 		j.sent++
 		if err := l.flush(c); err != nil {

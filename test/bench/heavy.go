@@ -144,7 +144,7 @@ func (b *bench) snapshots(ctx context.Context, server, dir, znode string, rows m
 	}
 	stop()
 	spans := <-seen
-	calm, busy, count := split(result.Samples, spans)
+	calm, busy, count := split(result.Sent, spans)
 	if count == 0 {
 		return fmt.Errorf("no snapshot was written in %v at %s", o.Duration, perSecond.format(rate))
 	}
@@ -225,20 +225,19 @@ func snapshotBytes(dir string) int64 {
 	return sum
 }
 
-// split sorts the samples of a run by whether a snapshot was written at that
-// time, and counts the snapshots that it covers.
-func split(samples []loadgen.Sample, spans []spell) (calm, busy *loadgen.Histogram, count int) {
+// split sorts the operations of a run by whether a snapshot was written when
+// they were due, and counts the snapshots that it covers.
+func split(sent []loadgen.SendSlice, spans []spell) (calm, busy *loadgen.Histogram, count int) {
 	calm, busy = new(loadgen.Histogram), new(loadgen.Histogram)
 	touched := map[int]bool{}
-	for _, s := range samples {
-		end := s.Start.Add(time.Duration(s.Seconds * float64(time.Second)))
+	for _, s := range sent {
 		into := calm
 		for i, span := range spans {
-			if s.Start.Before(span.to) && span.from.Before(end) {
+			if s.From.Before(span.to) && span.from.Before(s.To) {
 				into, touched[i] = busy, true
 			}
 		}
-		into.Merge(s.All)
+		into.Merge(s.Latencies)
 	}
 	return calm, busy, len(touched)
 }

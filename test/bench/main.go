@@ -70,7 +70,7 @@ func parseFlags(args []string) (*settings, string, error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	servers := f.String("servers", "java,bare,zooid", "which servers to measure")
 	rows := f.String("rows", "all", "which rows: all, a group, or names (see -list)")
-	quick := f.Bool("quick", false, "one short round with a tenth of the znodes and sessions")
+	quick := f.Bool("quick", false, "one short round, a tenth of the znodes and sessions, but for flags that are given")
 	list := f.Bool("list", false, "list the rows and end")
 	bare := f.String("bare", "", "be the bare server at this address (used by bench itself)")
 	javaFlags := f.String("java-flags", "-Xmx1000m", "flags of the JVM (the default is what zkServer.sh gives)")
@@ -95,8 +95,7 @@ func parseFlags(args []string) (*settings, string, error) {
 		return nil, "", flag.ErrHelp
 	}
 	if *quick {
-		s.rounds, s.seconds = 1, 2*time.Second
-		s.znodes, s.sessions = s.znodes/10, s.sessions/10
+		s.shorten(f)
 	}
 	s.servers, s.javaFlags = strings.Split(*servers, ","), strings.Fields(*javaFlags)
 	for _, name := range s.servers {
@@ -112,6 +111,17 @@ func parseFlags(args []string) (*settings, string, error) {
 		return nil, "", fmt.Errorf("-rounds, -seconds, -znodes, -sessions and -watchers must be above 0")
 	}
 	return s, "", s.place()
+}
+
+// shorten is -quick: smaller defaults for the flags that were not given.
+func (s *settings) shorten(f *flag.FlagSet) {
+	given := map[string]bool{}
+	f.Visit(func(g *flag.Flag) { given[g.Name] = true })
+	for name, value := range map[string]string{"rounds": "1", "seconds": "2s", "znodes": "100000", "sessions": "1000"} {
+		if !given[name] {
+			_ = f.Set(name, value)
+		}
+	}
 }
 
 // place finds the checkout and the paths in it.

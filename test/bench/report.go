@@ -110,7 +110,8 @@ func newReport(s *settings) *report {
 	return r
 }
 
-// machine is the processor, its number of cores, and the system.
+// machine is the processor, its number of cores, the system, and how busy others
+// keep it.
 func machine() string {
 	model := "unknown processor"
 	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
@@ -122,7 +123,10 @@ func machine() string {
 		}
 	}
 	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
-	return fmt.Sprintf("%d x %s, %s %s", runtime.NumCPU(), model, runtime.GOOS, strings.TrimSpace(string(kernel)))
+	load, _ := os.ReadFile("/proc/loadavg")
+	minute, _, _ := strings.Cut(string(load), " ")
+	return fmt.Sprintf("%d x %s, %s %s, load average before %s", runtime.NumCPU(), model, runtime.GOOS,
+		strings.TrimSpace(string(kernel)), cmp.Or(minute, "unknown"))
 }
 
 // add takes one round's figure.

@@ -106,13 +106,13 @@ func TestRatiosPairRounds(t *testing.T) {
 func TestSplitSortsSamples(t *testing.T) {
 	base := time.Unix(0, 0)
 	at := func(s float64) time.Time { return base.Add(time.Duration(s * float64(time.Second))) }
-	var samples []loadgen.Sample
+	var sent []loadgen.SendSlice
 	for i := range 10 {
 		h := new(loadgen.Histogram)
 		h.Record(int64(i))
-		samples = append(samples, loadgen.Sample{Start: at(float64(i)), Seconds: 1, All: h})
+		sent = append(sent, loadgen.SendSlice{From: at(float64(i)), To: at(float64(i + 1)), Latencies: h})
 	}
-	calm, busy, count := split(samples, []spell{{at(2.5), at(3.5)}, {at(20), at(21)}})
+	calm, busy, count := split(sent, []spell{{at(2.5), at(3.5)}, {at(20), at(21)}})
 	if count != 1 || busy.Count() != 2 || busy.Min() != 2 || busy.Max() != 3 || calm.Count() != 8 {
 		t.Errorf("%d snapshots, %d slices during, %d beside", count, busy.Count(), calm.Count())
 	}
