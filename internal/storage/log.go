@@ -24,11 +24,11 @@ const (
 )
 
 const (
-	// logBufferSize is how much is gathered for one write.
+	// logBufferSize is how much is gathered for one write. A single larger
+	// record makes the buffer larger for a while: each write ends where a
+	// record ends, so that a crash cannot show half a record but by whole
+	// sectors.
 	logBufferSize = 256 << 10
-	// directEntry is the size from which an entry is written from where it
-	// is, instead of being copied into the buffer.
-	directEntry = 64 << 10
 	// preAllocMargin: the file grows when the next byte to write comes closer
 	// than this to its end (FilePadding).
 	preAllocMargin = 4096
@@ -115,27 +115,22 @@ func (l *Log) Append(zxid int64, entry []byte) error {
 			return err
 		}
 	}
-	if l.off-l.synced+int64(len(entry)) > tornWindow && l.off > l.synced {
+	if l.off-l.synced+int64(len(l.buf)+len(entry)) > tornWindow && l.off > l.synced {
 		if err := l.sync(); err != nil {
 			return err
 		}
 	}
+	l.buf = appendRecord(l.buf, entry)
+	return nil
+}
+
+func appendRecord(b, entry []byte) []byte {
 	var head [recordHead]byte
 	binary.BigEndian.PutUint64(head[0:], uint64(checksum(1, entry)))
 	binary.BigEndian.PutUint32(head[8:], uint32(len(entry)))
-	l.buf = append(l.buf, head[:]...)
-	if len(entry) >= directEntry {
-		if err := l.flush(); err != nil {
-			return err
-		}
-		if err := l.write(entry); err != nil {
-			return err
-		}
-	} else {
-		l.buf = append(l.buf, entry...)
-	}
-	l.buf = append(l.buf, recordEnd)
-	return nil
+	b = append(b, head[:]...)
+	b = append(b, entry...)
+	return append(b, recordEnd)
 }
 
 // start opens the file whose first transaction is zxid.
@@ -176,6 +171,11 @@ func refuseOverwrite(fs vfs.FS, name string) error {
 	if err == io.EOF {
 		return nil
 	}
+	var torn *TornError
+	var damage *DamageError
+	if err != nil && !errors.As(err, &torn) && !errors.As(err, &damage) {
+		return fmt.Errorf("create transaction log: %w", err)
+	}
 	return fmt.Errorf("transaction log %s exists already and is not empty; does another server use this directory?", name)
 }
 
@@ -186,6 +186,9 @@ func (l *Log) flush() error {
 	}
 	err := l.write(l.buf)
 	l.buf = l.buf[:0]
+	if cap(l.buf) > 2*logBufferSize {
+		l.buf = make([]byte, 0, logBufferSize)
+	}
 	return err
 }
 

@@ -112,7 +112,7 @@ func (r *LogReader) next() error {
 		if allZero(head) {
 			return io.EOF
 		}
-		return r.torn(start, r.size-start, "the file ends inside a record")
+		return r.torn(start, recordExtra, "the file ends inside a record")
 	}
 	n := int64(be32(head[8:]))
 	switch {
@@ -138,8 +138,8 @@ func (r *LogReader) check(start int64, rec []byte) error {
 	raw := rec[recordHead : len(rec)-1]
 	want := binary.BigEndian.Uint64(rec)
 	sum := checksum(1, raw)
-	if rec[len(rec)-1] != recordEnd {
-		return r.torn(start, int64(len(rec)), "a record lacks its end mark")
+	if end := rec[len(rec)-1]; end != recordEnd {
+		return r.torn(start, int64(len(rec)), fmt.Sprintf("a record ends with 0x%02x and not with its end mark", end))
 	}
 	if want != uint64(sum) {
 		return r.torn(start, int64(len(rec)),

@@ -38,7 +38,7 @@ func readSnapshot(fs vfs.FS, name string, limits Limits, sink Sink, tell func(by
 	r.info.Zxid, _ = ParseName(path.Base(name), snapshotPrefix)
 	stream, err := compressionOf(name).reader(raw)
 	if err != nil {
-		return nil, &DamageError{File: name, Reason: err.Error(), Remedy: snapshotRemedy}
+		return nil, &DamageError{File: name, Reason: "the compressed stream cannot be read", Remedy: snapshotRemedy, Err: noEOF(err)}
 	}
 	r.win = newWindow(stream, 0, true)
 	for _, part := range []func() error{r.header, r.sessions, r.acls, r.nodes, r.tail} {
@@ -75,7 +75,13 @@ func (r *snapReader) need(n int, what string) ([]byte, error) {
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
 		return nil, r.damage("it ends inside %s", what)
 	}
-	return nil, r.damage("%s cannot be read: %v", what, err)
+	return nil, r.unreadable(what, err)
+}
+
+// unreadable is what a failing disk, or a compressed stream that is broken,
+// makes of a part of the file.
+func (r *snapReader) unreadable(what string, err error) error {
+	return &DamageError{File: r.name, Offset: r.win.off, Reason: what + " cannot be read", Remedy: snapshotRemedy, Err: err}
 }
 
 func (r *snapReader) header() error {
@@ -280,7 +286,7 @@ func (r *snapReader) left() (int, error) {
 	const maxTail = 256
 	b, err := r.win.peek(maxTail)
 	if err != nil && err != io.EOF {
-		return 0, r.damage("its end cannot be read: %v", err)
+		return 0, r.unreadable("its end", err)
 	}
 	return len(b), nil
 }

@@ -57,11 +57,18 @@ type DamageError struct {
 	Offset int64 // of the record or value that is wrong; in a compressed snapshot of the uncompressed bytes
 	Reason string
 	Remedy string // what an operator can do
+	Err    error  // the cause, if there is one
 }
+
+// Unwrap returns the cause.
+func (e *DamageError) Unwrap() error { return e.Err }
 
 // Error implements error.
 func (e *DamageError) Error() string {
 	s := fmt.Sprintf("%s is damaged at offset %d: %s", e.File, e.Offset, e.Reason)
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
 	if e.Remedy != "" {
 		s += "; " + e.Remedy
 	}

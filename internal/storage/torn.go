@@ -33,25 +33,27 @@ func (e *TornError) Error() string {
 // torn judges the record of n bytes at start that is not valid: a *TornError
 // if a crash can have left it so, else a *DamageError.
 //
-// A crash leaves whole sectors of zeros in what was being written, or ends
-// the file early, and no more than tornWindow bytes behind the record, as
-// the writer syncs at least that often. Apache's reader asks for less: it
-// takes every record without its end mark for the end of the log and goes
-// on, which would lose acknowledged transactions behind a damaged one.
+// A killed process leaves the beginning of a record and zeros behind it. A
+// machine that loses its power leaves whole sectors of zeros in what was
+// being written, or ends the file early; sectors behind them may be there,
+// but no further than tornWindow, as the writer syncs at least that often.
+// Apache's reader asks for less: it takes every record without its end mark
+// for the end of the log and goes on, which would lose acknowledged
+// transactions behind a damaged one.
 func (r *LogReader) torn(start, n int64, reason string) error {
 	tail, err := r.tail(start, n+tornWindow)
 	if err != nil {
 		return r.readError(start, err)
 	}
-	if !lostSector(tail, start, n, r.size) {
+	last := len(tail)
+	for last > 0 && tail[last-1] == 0 {
+		last--
+	}
+	if int64(last) >= n && !lostSector(tail, start, n, r.size) {
 		return r.damage(start, reason, r.remedy(start))
 	}
 	if r.hiddenRecord(tail) {
 		return r.damage(start, reason+"; under another length it is whole", r.remedy(start))
-	}
-	last := len(tail)
-	for last > 0 && tail[last-1] == 0 {
-		last--
 	}
 	if more, err := r.dataBeyond(start + int64(len(tail))); err != nil {
 		return r.readError(start, err)
