@@ -48,6 +48,9 @@ a stall of the server shows in full. Progress goes to stderr, the result to stdo
 			if cmd.Flags().Changed("read-share") && opt.Workload != loadgen.Mixed {
 				return &exitError{2, fmt.Errorf("--read-share is for the workload %s only", loadgen.Mixed)}
 			}
+			if err := opt.Check(); err != nil {
+				return &exitError{2, fmt.Errorf("bench: %w", err)}
+			}
 			if !quiet {
 				opt.Progress = func(p loadgen.Progress) { fmt.Fprintln(cmd.ErrOrStderr(), p) }
 			}

@@ -90,6 +90,10 @@ func NewOptions(workload string) Options {
 	}
 }
 
+// Check reports the first option that makes no sense; the error names its flag.
+// Run does the same.
+func (o Options) Check() error { return o.settle() }
+
 // settle fills in what was left open and refuses what makes no sense; an error
 // names the flag.
 func (o *Options) settle() error {
