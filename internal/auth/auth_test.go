@@ -282,7 +282,7 @@ func TestJavaText(t *testing.T) {
 		"\xf4\x90\x80\x80":     "\ufffd\ufffd\ufffd\ufffd",
 		"gr\u00fc\u00df\u4e2d": "gr\u00fc\u00df\u4e2d",
 	} {
-		if got := javaText([]byte(in)); got != want {
+		if got := wire.JavaText([]byte(in)); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
 	}

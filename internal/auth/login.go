@@ -9,7 +9,6 @@ import (
 	"encoding/base64"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"zooid/internal/wire"
 )
@@ -161,7 +160,7 @@ func loginDigest(p *Policy, data []byte) ([]wire.ID, Outcome) {
 	if data == nil {
 		return nil, Refused
 	}
-	id := wire.ID{Scheme: "digest", ID: Digest(p.DigestAlg, javaText(data))}
+	id := wire.ID{Scheme: "digest", ID: Digest(p.DigestAlg, wire.JavaText(data))}
 	if p.SuperDigest != "" && id.ID == p.SuperDigest {
 		return []wire.ID{{Scheme: "super", ID: ""}, id}, Accepted
 	}
@@ -169,56 +168,8 @@ func loginDigest(p *Policy, data []byte) ([]wire.ID, Outcome) {
 }
 
 func loginEnsemble(p *Policy, data []byte) ([]wire.ID, Outcome) {
-	if len(data) == 0 || p.EnsembleNamesNotSet || slices.Contains(p.EnsembleNames, javaText(data)) {
+	if len(data) == 0 || p.EnsembleNamesNotSet || slices.Contains(p.EnsembleNames, wire.JavaText(data)) {
 		return nil, Accepted
 	}
 	return nil, Closed
-}
-
-// javaText decodes bytes as Java's new String does: each malformed sequence
-// becomes one U+FFFD, so that both servers hash the same text.
-func javaText(data []byte) string {
-	if utf8.Valid(data) {
-		return string(data)
-	}
-	var b strings.Builder
-	for len(data) > 0 {
-		r, n := utf8.DecodeRune(data)
-		if r == utf8.RuneError && n == 1 {
-			n = malformedLen(data)
-		}
-		b.WriteRune(r)
-		data = data[n:]
-	}
-	return b.String()
-}
-
-// malformedLen returns how many bytes at the front of b, which do not decode,
-// Java counts as one malformed sequence: the longest beginning of a valid one,
-// an encoded surrogate as a whole, or else a single byte.
-func malformedLen(b []byte) int {
-	size, low, high := 3, byte(0x80), byte(0xbf)
-	switch c := b[0]; {
-	case c == 0xe0:
-		low = 0xa0
-	case c > 0xe0 && c <= 0xef:
-	case c >= 0xf0 && c <= 0xf4:
-		size = 4
-		if c == 0xf0 {
-			low = 0x90
-		}
-		if c == 0xf4 {
-			high = 0x8f
-		}
-	default:
-		return 1
-	}
-	if len(b) < 2 || b[1] < low || b[1] > high {
-		return 1
-	}
-	n := 2
-	for n < size && n < len(b) && b[n]&0xc0 == 0x80 {
-		n++
-	}
-	return n
 }

@@ -190,7 +190,7 @@ func (t *pendingTable) each(f func(*change)) {
 // pending change, or view filled from the tree. nil means that there will be
 // no such node.
 func (r *Replica) lookup(path []byte, view *change) *change {
-	if len(path) == 1 {
+	if len(path) == 1 && path[0] == '/' {
 		path = path[:0] // the root is known by its empty path
 	}
 	if c := r.pending.get(path); c != nil {

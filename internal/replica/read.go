@@ -94,7 +94,7 @@ func (r *Replica) readBody(c *conn, op wire.Opcode, d *jute.Decoder, out []byte)
 		if d.Err() != nil {
 			return out, wire.CodeMarshallingError
 		}
-		return jute.AppendText(out, path), wire.CodeOK
+		return jute.AppendText(out, wire.JavaEcho(path)), wire.CodeOK
 	case wire.OpGetEphemerals:
 		prefix := d.Text()
 		if d.Err() != nil {
@@ -214,12 +214,12 @@ func (r *Replica) readAllChildrenNumber(c *conn, d *jute.Decoder, out []byte) ([
 // readMulti answers multiRead: each operation has its own result, in order.
 func (r *Replica) readMulti(c *conn, d *jute.Decoder, out []byte) ([]byte, wire.Code) {
 	end := wire.MultiEnd
-	n, writes, ok := scanMulti(*d)
-	if !ok {
-		return out, wire.CodeMarshallingError
-	}
-	if n > 0 && writes {
+	n, kind := scanMulti(*d)
+	if n > 0 && kind == multiWrites {
 		return end.Append(out), wire.CodeMarshallingError
+	}
+	if n > 0 && kind != multiReads || kind >= multiBad {
+		return out, wire.CodeMarshallingError
 	}
 	for ; n > 0; n-- {
 		var h wire.MultiHeader
@@ -243,7 +243,7 @@ func (r *Replica) readMulti(c *conn, d *jute.Decoder, out []byte) ([]byte, wire.
 func (r *Replica) readWhoAmI(c *conn, out []byte) []byte {
 	out = jute.AppendInt(out, int32(len(c.ids)))
 	for _, id := range c.ids {
-		var user []byte
+		user := []byte{}
 		if name, ok := r.cfg.Auth.UserName(id); ok {
 			user = []byte(name)
 		}

@@ -52,7 +52,7 @@ func (r *Replica) request(c *conn, frame []byte, at int64) {
 		r.close(c, "unknown operation")
 		return
 	}
-	if h.Type.Writes() {
+	if h.Type.Writes() && !failsBeforePrep(h.Type, d) {
 		zxid := r.prep(c, h, frame[d.Offset():])
 		c.push(slot{zxid: zxid, xid: h.Xid, op: h.Type, at: at}, nil)
 		return
@@ -62,6 +62,15 @@ func (r *Replica) request(c *conn, frame []byte, at int64) {
 		return
 	}
 	r.answer(c, h, &d, at)
+}
+
+// failsBeforePrep reports whether a write is refused without taking a zxid.
+func failsBeforePrep(op wire.Opcode, d jute.Decoder) bool {
+	if op != wire.OpMulti {
+		return false
+	}
+	_, kind := scanMulti(d)
+	return kind == multiNullACL
 }
 
 // authenticate handles an auth packet. It is answered at once, past requests

@@ -91,7 +91,7 @@ func (r *Replica) setWatches(c *conn, h wire.RequestHeader, d *jute.Decoder) {
 	}
 	r.work.hits = r.tree.SetWatches(q, uint32(c.id), r.work.hits[:0])
 	for i := range r.work.hits {
-		r.event(c, noZxid, r.work.hits[i].Event, r.work.hits[i].Path)
+		r.event(c, noZxid, r.work.hits[i].Event, wire.JavaEcho(r.work.hits[i].Path))
 	}
 	r.localReply(c, h.Xid, wire.CodeOK, nil)
 }
