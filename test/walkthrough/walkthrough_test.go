@@ -87,6 +87,11 @@ func check(t *testing.T, transcript string) {
 				break
 			}
 		}
+		for _, pattern := range want.anywhere {
+			if !regexp.MustCompile("(?m)^(?:" + pattern + ")$").MatchString(got.output) {
+				t.Errorf("$ %s\nno line matches %q in:\n%s", got.command, pattern, got.output)
+			}
+		}
 		if !want.fails && strings.Contains(got.output, "(exit code ") {
 			t.Errorf("$ %s\nfailed:\n%s", got.command, got.output)
 		}
@@ -97,11 +102,13 @@ func check(t *testing.T, transcript string) {
 }
 
 // expectation is what a step must print: whole lines as regular expressions,
-// in order, with others between them. A step that fails ends with its code.
+// in order, with others between them, and some that come when they come, as
+// events do. A step that fails ends with its code.
 type expectation struct {
-	command string
-	lines   []string
-	fails   bool
+	command  string
+	lines    []string
+	anywhere []string
+	fails    bool
 }
 
 var usingConfig = `Using config: /application/hadoop/zookeeper/bin/\.\./conf/zoo\.cfg`
@@ -125,7 +132,9 @@ var expectations = []expectation{
 	{command: "zkCli.sh -server localhost:2181 get /app", lines: []string{"hello"}},
 	{command: "zkCli.sh -server localhost:2181 get /nothing", fails: true, lines: []string{"Node does not exist: /nothing", `\(exit code 1\)`}},
 	{command: "zkCli.sh -server localhost:2181 ls /", lines: []string{`\[app, zookeeper\]`}},
-	{command: "zkCli.sh -server localhost:2181 <<", lines: []string{
+	{command: "zkCli.sh -server localhost:2181 <<", anywhere: []string{
+		"WATCHER::", "WatchedEvent state:SyncConnected type:NodeDataChanged path:/app/config.*",
+	}, lines: []string{
 		"Connecting to localhost:2181",
 		"Welcome to ZooKeeper!",
 		`.*\[app, zookeeper\]`,
@@ -147,7 +156,6 @@ var expectations = []expectation{
 		".*'world,'anyone", ": ra",
 		".*Auth scheme: User", "ip: .*|digest: alice",
 		".*a=2",
-		"WATCHER::", "WatchedEvent state:SyncConnected type:NodeDataChanged path:/app/config.*",
 		`.*\[/app/worker\]`,
 		".*6",
 		".*absolute path is /zookeeper/quota/app/zookeeper_limits",
