@@ -166,10 +166,14 @@ func (r *risks) members() {
 			Text:   "there is no server." + strconv.FormatInt(r.c.ServerID, 10) + " for the number in myid, so no server line is this server's own",
 			Advice: "write the number of the own line into myid"})
 	}
-	if r.c.ServerID == NoID && r.c.Mode() == Standalone && r.c.ClientPort == NoPort && len(m.Members) > 0 {
-		r.all = append(r.all, Warning{File: m.File, Line: m.line,
-			Text:   "without a myid file the client port of the server line does not count",
-			Advice: "write clientPort=2181, or the number of the own line into myid"})
+	if r.c.ServerID == NoID && r.c.Mode() == Standalone && len(m.Members) > 0 {
+		w := Warning{File: m.File, Line: m.line,
+			Text:   "there are server lines but no myid file; a standalone server runs without, an ensemble does not",
+			Advice: "write the number of the own line into " + printable(strings.TrimSuffix(r.c.DataDir, "/")) + "/myid"}
+		if r.c.ClientPort == NoPort {
+			w.Text = "without a myid file the client port of the server line does not count"
+		}
+		r.all = append(r.all, w)
 	}
 }
 
