@@ -100,6 +100,7 @@ var (
 	errNotServing  = errors.New("the server is not serving")
 	errThrottled   = errors.New("connection throttle has no tokens")
 	errLarge       = errors.New("large requests in flight exceed largeRequestMaxBytes")
+	errStopping    = errors.New("the server is stopping")
 	errWord        = errors.New("four-letter word answered")
 )
 
@@ -131,7 +132,12 @@ func (c *Conn) run() (opened bool, err error) {
 	c.nc.SetReadDeadline(time.Time{})
 	for {
 		if err := c.turn(); err != nil {
+			c.awaitAnswers()
 			return true, err
+		}
+		if c.port.draining.Load() {
+			c.awaitAnswers()
+			return true, errStopping
 		}
 	}
 }
@@ -352,6 +358,19 @@ func (c *Conn) awaitOpen() bool {
 		c.wake.Wait()
 	}
 	return !c.dead && !c.closing
+}
+
+// awaitAnswers waits, when the server is stopping, until what was read is
+// answered and written.
+func (c *Conn) awaitAnswers() {
+	if !c.port.draining.Load() {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for !c.dead && !c.closing && (c.answered < c.shipped || c.writing || len(c.out) > 0) {
+		c.wake.Wait()
+	}
 }
 
 // holdBack stops reading while the server as a whole, and this connection too,

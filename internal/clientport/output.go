@@ -73,6 +73,8 @@ func (c *Conn) CloseAfterFlush() {
 	c.closing = true
 	c.wake.Broadcast()
 	c.mu.Unlock()
+	// Whoever is at the socket waits no longer than this for the client.
+	c.nc.SetWriteDeadline(time.Now().Add(lingerFor))
 	c.flush(false)
 }
 
@@ -128,6 +130,7 @@ func (c *Conn) finish() {
 	if end {
 		c.dead = true
 	}
+	c.wake.Broadcast()
 	c.mu.Unlock()
 	if dead {
 		c.nc.Close()

@@ -70,6 +70,7 @@ type Port struct {
 
 	ln            net.Listener
 	largeInFlight atomic.Int64 // bytes
+	draining      atomic.Bool
 
 	mu     sync.Mutex
 	conns  []*Conn // by id; index 0 is unused
@@ -219,11 +220,25 @@ func (p *Port) StopAccepting() {
 	p.ln.Close()
 }
 
-// Close closes every connection and waits for their goroutines.
-func (p *Port) Close() {
+// Drain reads nothing more, waits up to limit until what was read is answered
+// and written, and closes all connections.
+func (p *Port) Drain(limit time.Duration) {
 	p.StopAccepting()
+	p.draining.Store(true)
+	for _, c := range p.Conns() {
+		c.nc.SetReadDeadline(time.Now())
+	}
+	done := make(chan struct{})
+	go func() {
+		p.wg.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(limit):
+	}
 	for _, c := range p.Conns() {
 		c.Abort()
 	}
-	p.wg.Wait()
+	<-done
 }

@@ -222,8 +222,8 @@ func (n *Node) fail(code int, err error) {
 	})
 }
 
-// drainFor bounds how long a stop waits for requests in flight.
-const drainFor = 5 * time.Second
+// drainLimit bounds how long a stop waits for requests in flight.
+const drainLimit = 5 * time.Second
 
 // Stop stops taking requests, answers those in flight, closes connections and
 // leaves a clean log.
@@ -237,9 +237,7 @@ func (n *Node) stop() error {
 	n.serving.Store(false)
 	close(n.stopping)
 	if n.port != nil {
-		n.port.StopAccepting()
-		n.drain()
-		n.port.Close()
+		n.port.Drain(n.drainFor())
 	}
 	close(n.halted)
 	err := n.disk.close()
@@ -249,15 +247,14 @@ func (n *Node) stop() error {
 	return errors.Join(err, n.dirs.Close())
 }
 
-// drain waits until what was read is answered.
-func (n *Node) drain() {
-	deadline := time.Now().Add(drainFor)
-	for n.metrics.OutstandingRequests.Value() > 0 && time.Now().Before(deadline) {
-		select {
-		case <-n.failed:
-			return
-		case <-time.After(time.Millisecond):
-		}
+// drainFor is how long to wait for requests in flight: not at all once nothing
+// can become durable any more.
+func (n *Node) drainFor() time.Duration {
+	select {
+	case <-n.failed:
+		return 0
+	default:
+		return drainLimit
 	}
 }
 
