@@ -26,6 +26,15 @@ func (s *Shell) parseACL(text string) []zk.ACL {
 	return acl
 }
 
+// emptyACL refuses a list without entries, as Apache's client does before it
+// asks the server; what is wrong has been said entry by entry.
+func emptyACL(acl []zk.ACL) error {
+	if len(acl) > 0 {
+		return nil
+	}
+	return &zk.OpError{Op: "acl", Err: zk.ErrInvalidACL}
+}
+
 // splitList splits at commas; empty parts at the end do not count.
 func splitList(text string) []string {
 	parts := strings.Split(text, ",")
@@ -76,6 +85,9 @@ func setACL(ctx context.Context, s *Shell, a *arguments) error {
 		return err
 	}
 	path := a.words[1]
+	if err := emptyACL(acl); err != nil && !a.has("R") {
+		return err
+	}
 	if a.has("R") {
 		return s.walk(ctx, path, false, func(p string) error {
 			if _, err := s.client.SetACL(ctx, p, acl, version); err != nil {

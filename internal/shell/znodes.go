@@ -32,7 +32,9 @@ func createZnode(ctx context.Context, s *Shell, a *arguments) error {
 		acl = s.parseACL(a.words[3])
 	}
 	var made string
-	if a.has("t") {
+	if err = emptyACL(acl); err != nil {
+		path = ""
+	} else if a.has("t") {
 		made, _, err = s.client.CreateTTL(ctx, path, data, mode, ttl, acl)
 	} else {
 		made, err = s.client.Create(ctx, path, data, mode, acl)
