@@ -3,6 +3,7 @@ package differential
 import (
 	"flag"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -19,6 +20,7 @@ var (
 	tries     = flag.Int("shrink", 40, "how many runs may be spent on making a failing script smaller")
 )
 
+// TestDifferential plays each seed on a fresh pair of servers.
 func TestDifferential(t *testing.T) {
 	harness.Ring(t)
 	for _, k := range knownDifferences {
@@ -33,13 +35,13 @@ func TestDifferential(t *testing.T) {
 		t.Run(fmt.Sprintf("seed=%d/%s", seed, profile.Name), func(t *testing.T) {
 			t.Parallel()
 			steps := script.Generate(seed, *stepsFlag, profile)
-			f := run(t, profile, steps)
+			f := run(t, profile, steps, false)
 			if f == nil {
 				return
 			}
 			t.Errorf("repeat with: ZOOID_INTEROP=1 go test ./test/interop/differential -run TestDifferential -seed=%d -steps=%d\n%s",
 				seed, *stepsFlag, f.report(steps))
-			if small, g := shrink(t, profile, steps, f); g != nil && len(small) < f.at+1 {
+			if small, g := shrink(t, profile, steps, f); g != nil {
 				t.Errorf("the same in %d steps:\n%s", len(small), g.story(small))
 			}
 		})
@@ -69,10 +71,10 @@ func (f *failure) story(steps []script.Step) string {
 }
 
 // run plays a script on two fresh servers in lock step.
-func run(t *testing.T, profile script.Profile, steps []script.Step) *failure {
+func run(t *testing.T, profile script.Profile, steps []script.Step, quiet bool) *failure {
 	t.Helper()
-	java := start(t, harness.Java, profile)
-	ours := start(t, harness.UnderTest(), profile)
+	java := start(t, harness.Java, profile, quiet)
+	ours := start(t, harness.UnderTest(), profile, quiet)
 	defer java.Kill()
 	defer ours.Kill()
 	a, b := script.NewPlayer(java.Addr()), script.NewPlayer(ours.Addr())
@@ -110,34 +112,54 @@ func died(s *harness.Server) string {
 	return fmt.Sprintf("  the %s server died:\n%s\n", s.Kind(), lastLines(s.Output()))
 }
 
-func start(t *testing.T, kind harness.Kind, profile script.Profile) *harness.Server {
+func start(t *testing.T, kind harness.Kind, profile script.Profile, quiet bool) *harness.Server {
 	t.Helper()
-	return harness.Start(t, harness.Options{Kind: kind,
+	return harness.Start(t, harness.Options{Kind: kind, Quiet: quiet,
 		Lines: profile.ServerLines(), Properties: profile.ServerProperties()})
 }
 
 // shrink leaves out ever smaller parts of a failing script as long as what
-// remains still fails, within a bounded number of runs.
+// remains fails in the same way, within a bounded number of runs: first whole
+// steps, then single requests of a pipeline.
 func shrink(t *testing.T, profile script.Profile, steps []script.Step, f *failure) ([]script.Step, *failure) {
 	steps = steps[:min(f.at+1, len(steps))]
 	var best *failure
 	left := *tries
-	for size := len(steps) / 2; size > 0 && left > 0; {
-		shrunk := false
-		for from := 0; from < len(steps) && left > 0; {
-			less := slices.Delete(slices.Clone(steps), from, min(from+size, len(steps)))
-			left--
-			if g := run(t, profile, less); g != nil {
-				steps, best, shrunk = less[:min(g.at+1, len(less))], g, true
-				continue
-			}
-			from += size
+	attempt := func(less []script.Step) bool {
+		left--
+		g := run(t, profile, less, true)
+		if g == nil || g.kind() != f.kind() {
+			return false
 		}
-		if !shrunk || size > len(steps) {
-			size = min(size, len(steps)) / 2
+		steps, best = less[:min(g.at+1, len(less))], g
+		return true
+	}
+	for size := len(steps) / 2; size > 0 && left > 0; size /= 2 {
+		for from := 0; from < len(steps) && left > 0; {
+			if !attempt(slices.Delete(slices.Clone(steps), from, min(from+size, len(steps)))) {
+				from += size
+			}
+		}
+	}
+	for i := len(steps) - 1; i >= 0; i-- {
+		for j := 0; i < len(steps) && len(steps[i].Requests) > 1 && j < len(steps[i].Requests) && left > 0; {
+			less := slices.Clone(steps)
+			less[i].Requests = slices.Delete(slices.Clone(less[i].Requests), j, j+1)
+			if !attempt(less) {
+				j++
+			}
 		}
 	}
 	return steps, best
+}
+
+var changing = regexp.MustCompile(`[0-9]+|"[^"]*"|S#|0x[0-9a-f]+`)
+
+// kind is what a failure looks like without its numbers and paths, so that a
+// smaller script is known to fail in the same way.
+func (f *failure) kind() string {
+	lines := strings.SplitN(f.diff, "\n", 4)
+	return changing.ReplaceAllString(strings.Join(lines[:min(3, len(lines))], "\n"), "#")
 }
 
 func lastLines(text string) string {

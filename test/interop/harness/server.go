@@ -22,6 +22,7 @@ type Options struct {
 	Lines       []string // further lines of zoo.cfg; a later line of a key wins
 	Properties  []string // "name=value" system properties (-Dname=value)
 	SeparateLog bool     // give dataLogDir a folder of its own
+	Quiet       bool     // do not print the server's log when the test fails
 }
 
 // Server is one server process on a loopback port, or its stopped remains:
@@ -65,8 +66,8 @@ func Prepare(t testing.TB, opt Options) *Server {
 	s.writeConfig()
 	t.Cleanup(func() {
 		s.Kill()
-		if t.Failed() {
-			t.Logf("%s server log, last lines:\n%s", s.opt.Kind, tail(s.Output(), 80))
+		if t.Failed() && !opt.Quiet {
+			t.Logf("%s server log, last lines:\n%s", s.opt.Kind, tail(s.Output(), 12))
 		}
 	})
 	return s

@@ -25,9 +25,14 @@ func Until(t testing.TB, what string, stop <-chan struct{}, cond func() bool) {
 // Eventually reports whether cond came to hold before Patience ran out and
 // before stop closed (a nil stop never does).
 func Eventually(stop <-chan struct{}, cond func() bool) bool {
+	return Within(Patience, stop, cond)
+}
+
+// Within is Eventually with a patience of its own.
+func Within(patience time.Duration, stop <-chan struct{}, cond func() bool) bool {
 	ticker := time.NewTicker(poll)
 	defer ticker.Stop()
-	deadline := time.NewTimer(Patience)
+	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	for {
 		if cond() {
