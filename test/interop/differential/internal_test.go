@@ -45,28 +45,3 @@ func TestInternalTypesRefused(t *testing.T) {
 		t.Errorf("a client's deleteContainer deleted a node: %v, code %d", err, r.Err)
 	}
 }
-
-// TestStrangeTextHandedBack holds Zooid to the row of knownDifferences about
-// paths that Apache's server cannot hold.
-func TestStrangeTextHandedBack(t *testing.T) {
-	harness.Ring(t)
-	if harness.UnderTest() == harness.Java {
-		t.Log("Apache's server changes such paths; see knownDifferences")
-		return
-	}
-	s := harness.Start(t, harness.Options{})
-	conn, _, err := raw.Connect(s.Addr(), 30000)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	for _, path := range []string{"/a\xff", "/\U0001f600", "/\xc0\x80"} {
-		r, err := conn.Call(raw.OpSync, raw.Path(path))
-		if got := r.Body.Str(); err != nil || r.Err != 0 || got != path {
-			t.Errorf("sync %q: %q, code %d, %v", path, got, r.Err, err)
-		}
-		if r, err = conn.Call(raw.OpCreate, raw.Create(path, nil, raw.World, 0)); err != nil || r.Err != raw.ErrBadArguments {
-			t.Errorf("create %q: code %d, %v; want -8", path, r.Err, err)
-		}
-	}
-}

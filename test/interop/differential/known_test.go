@@ -26,13 +26,6 @@ var knownDifferences = []struct{ request, apache, zooid, reason, test string }{
 		test:    "differential: TestInternalTypesRefused",
 	},
 	{
-		request: "sync, addWatch, setWatches with a path that is no UTF-8 or holds characters beyond U+FFFF",
-		apache:  "hands back another path: U+FFFD for bad bytes, two surrogates of three bytes each for one character",
-		zooid:   "hands back the bytes that the client sent",
-		reason:  "the client could not match what it gets with what it asked for; no such node can exist",
-		test:    "differential: TestStrangeTextHandedBack",
-	},
-	{
 		request: "a client's own text in a quota's zookeeper_stats node that is no quota text",
 		apache:  "dies at the next write below the quota's path",
 		zooid:   "goes on",
