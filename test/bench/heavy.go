@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"zooid/internal/loadgen"
@@ -152,8 +153,8 @@ func (b *bench) snapshots(ctx context.Context, server, dir, znode string, rows m
 	b.report.add(rows["calm"], server, figure{Value: without})
 	b.report.add(rows["snapshot"], server, figure{Value: with})
 	b.report.add(rows["stall"], server, figure{Value: with / without})
-	text := fmt.Sprintf("%s at half load (%s): %d snapshots of %s in %v; p99 %s without, %s while one is written.",
-		server, perSecond.format(rate), count, lengths(spans), o.Duration, spent.format(without), spent.format(with))
+	text := fmt.Sprintf("%s at half load (%s): %d snapshots of %s in %v; p99 %s without, %s while one is written; the generator itself was late by p99 %s.",
+		server, perSecond.format(rate), count, lengths(spans), o.Duration, spent.format(without), spent.format(with), spent.format(result.Late.P99))
 	b.report.Notes = append(b.report.Notes, text)
 	b.say("snapshot, %s", text)
 	return p.alive()
@@ -170,59 +171,78 @@ func lengths(spans []spell) string {
 	return strings.Join(all, ", ") + " s"
 }
 
-// watchSnapshots looks at a data directory until the context ends, and then
-// says when files other than logs grew in it.
-func watchSnapshots(ctx context.Context, dir string) <-chan []spell {
-	return watchSize(ctx, func() int64 { return snapshotBytes(dir) })
+// fileState is what a directory says about a file, by its inode: a snapshot may
+// be renamed once it is whole.
+type fileState struct {
+	name string
+	size int64
 }
 
-func watchSize(ctx context.Context, size func() int64) <-chan []spell {
-	const every, over = 10 * time.Millisecond, 300 * time.Millisecond
+// watchSnapshots looks at a data directory until the context ends, and then
+// says when each new file that is no log appeared and when it last changed.
+func watchSnapshots(ctx context.Context, dir string) <-chan []spell {
+	return watchFiles(ctx, func() map[uint64]fileState { return snapshotFiles(dir) })
+}
+
+func watchFiles(ctx context.Context, list func() map[uint64]fileState) <-chan []spell {
+	const every = 10 * time.Millisecond
 	done := make(chan []spell, 1)
-	last := size()
+	last := list()
 	go func() {
 		ticker := time.NewTicker(every)
 		defer ticker.Stop()
 		var spans []spell
+		which := map[uint64]int{} // inode to index in spans
 		for {
 			select {
 			case <-ctx.Done():
 				done <- spans
 				return
 			case at := <-ticker.C:
-				n := size()
-				if n == last {
-					continue
+				files := list()
+				for inode, state := range files {
+					before, known := last[inode]
+					if known && before == state {
+						continue
+					}
+					i, watched := which[inode]
+					if !known && !watched {
+						i, watched = len(spans), true
+						which[inode] = i
+						spans = append(spans, spell{from: at.Add(-every)})
+					}
+					if watched {
+						spans[i].to = at
+					}
 				}
-				last = n
-				if k := len(spans); k > 0 && at.Sub(spans[k-1].to) < over {
-					spans[k-1].to = at
-				} else {
-					spans = append(spans, spell{at.Add(-every), at})
-				}
+				last = files
 			}
 		}
 	}()
 	return done
 }
 
-// snapshotBytes sums the sizes of everything in a data directory that is no
-// log: snapshots, and whatever a server calls them before they are whole.
-func snapshotBytes(dir string) int64 {
+// snapshotFiles lists everything in a data directory that is no log: snapshots,
+// and whatever a server calls them before they are whole.
+func snapshotFiles(dir string) map[uint64]fileState {
+	files := map[uint64]fileState{}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return 0
+		return files
 	}
-	var sum int64
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), "log.") {
 			continue
 		}
-		if info, err := e.Info(); err == nil {
-			sum += info.Size() + 1
+		info, err := e.Info()
+		if err != nil {
+			continue
+		}
+		if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+			files[stat.Ino] = fileState{e.Name(), info.Size()}
 		}
 	}
-	return sum
+	return files
 }
 
 // split sorts the operations of a run by whether a snapshot was written when

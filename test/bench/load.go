@@ -72,6 +72,7 @@ func (b *bench) options(workload string, p *process) loadgen.Options {
 	o := loadgen.NewOptions(workload)
 	o.Servers = []string{p.addr}
 	o.Duration, o.Warmup = b.seconds, b.warmup
+	o.Progress = b.relay
 	o.Keep = p.name == bareServer // it has no znodes to list and delete
 	return o
 }

@@ -23,6 +23,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"zooid/internal/loadgen"
 )
 
 // settings are the flags.
@@ -183,6 +185,7 @@ type bench struct {
 	report  *report
 	running []*process
 	began   time.Time
+	spoke   time.Time // when the last line of progress was printed
 }
 
 // run takes the rows that share running servers first, then those that need
@@ -232,7 +235,18 @@ func (b *bench) group(name string) map[string]*row {
 
 // say tells those who wait what happens, with the time since the start.
 func (b *bench) say(format string, args ...any) {
+	b.spoke = time.Now()
 	fmt.Fprintf(os.Stderr, "%6.1f s  %s\n", time.Since(b.began).Seconds(), fmt.Sprintf(format, args...))
+}
+
+// quietFor is how long nothing may be said while something is measured.
+const quietFor = 5 * time.Second
+
+// relay passes a load's progress on, now and then.
+func (b *bench) relay(p loadgen.Progress) {
+	if p.Text == "" && time.Since(b.spoke) > quietFor {
+		b.say("  ... %s", strings.TrimSpace(p.String()))
+	}
 }
 
 // fail notes a measurement that did not come about; the others go on.

@@ -118,25 +118,31 @@ func TestSplitSortsSamples(t *testing.T) {
 	}
 }
 
-// The watcher sees files other than logs grow, and joins what grows in one go.
-func TestWatchSnapshots(t *testing.T) {
+// The watcher follows each new file from its first byte to its name, and does
+// not take up files that were there before.
+func TestWatchFiles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sizes := map[time.Duration]int64{0: 0, time.Second: 10, 1100 * time.Millisecond: 20, 5 * time.Second: 30}
 		began := time.Now()
 		ctx, stop := context.WithCancel(t.Context())
-		spans := watchSize(ctx, func() int64 {
-			var n int64
-			for at, v := range sizes {
-				if time.Since(began) >= at {
-					n = max(n, v)
-				}
+		spans := watchFiles(ctx, func() map[uint64]fileState {
+			files := map[uint64]fileState{1: {"snapshot.1", 5}}
+			at := time.Since(began).Milliseconds()
+			if at > 1000 {
+				files[2] = fileState{"temp", min(at, 2000)}
 			}
-			return n
+			if at > 2500 {
+				files[2] = fileState{"snapshot.2", 2000}
+			}
+			if at > 5000 {
+				files[3] = fileState{"snapshot.3", min(at, 5100)}
+			}
+			return files
 		})
 		<-time.After(10 * time.Second)
 		stop()
 		got := <-spans
-		if len(got) != 2 || got[0].to.Sub(got[0].from) < 100*time.Millisecond || got[1].from.Sub(began) < 4900*time.Millisecond {
+		ms := func(at time.Time) int64 { return at.Sub(began).Milliseconds() }
+		if len(got) != 2 || ms(got[0].from) != 1000 || ms(got[0].to) != 2510 || ms(got[1].from) != 5000 || ms(got[1].to) != 5100 {
 			t.Errorf("%v", got)
 		}
 	})
