@@ -159,17 +159,21 @@ func (d *Decoder) Text() []byte { return d.Buffer() }
 func (d *Decoder) String() string { return string(d.Buffer()) }
 
 // Count reads the element count of a vector whose elements take at least
-// minSize bytes each: -1 for a null vector. A count that the input cannot hold
-// is ErrLength, so a caller may size memory by it.
+// minSize bytes each: -1 for a null vector. Any other negative count is an empty
+// vector, as Java's loop over it ends at once. A count that the input cannot
+// hold is ErrLength, so a caller may size memory by it.
 func (d *Decoder) Count(minSize int) int {
 	n := d.Int()
 	if d.err != nil {
 		return 0
 	}
-	if n == -1 {
-		return -1
+	if n < 0 {
+		if n == -1 {
+			return -1
+		}
+		return 0
 	}
-	if n < 0 || int64(n)*int64(minSize) > int64(d.Len()) {
+	if int64(n)*int64(minSize) > int64(d.Len()) {
 		d.err = ErrLength
 		return 0
 	}

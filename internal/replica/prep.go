@@ -342,7 +342,7 @@ func (r *Replica) prepSetACL(w *write, d *jute.Decoder) wire.Code {
 	if !wire.ValidPath(req.Path) {
 		return wire.CodeBadArguments
 	}
-	acl, code := r.cfg.Auth.Fixup(req.ACL, w.conn.ids)
+	acl, code := r.cfg.Auth.Fixup(wire.JavaACLs(req.ACL), w.conn.ids)
 	if code != wire.CodeOK {
 		return code
 	}

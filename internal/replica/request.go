@@ -64,13 +64,28 @@ func (r *Replica) request(c *conn, frame []byte, at int64) {
 	r.answer(c, h, &d, at)
 }
 
-// failsBeforePrep reports whether a write is refused without taking a zxid.
+// failsBeforePrep reports whether a write cannot even be decoded: it is refused
+// without taking a zxid. Of a multi that holds for a create without an ACL
+// vector only; others take one (PrepRequestProcessor.pRequestHelper).
 func failsBeforePrep(op wire.Opcode, d jute.Decoder) bool {
-	if op != wire.OpMulti {
+	switch op {
+	case wire.OpMulti:
+		_, kind := scanMulti(d)
+		return kind == multiNullACL
+	case wire.OpCloseSession:
 		return false
+	case wire.OpSetACL:
+		var q wire.SetACLRequest
+		q.Decode(&d)
+	case wire.OpDeleteContainer:
+		d.Text()
+	case wire.OpReconfig:
+		var q wire.ReconfigRequest
+		q.Decode(&d)
+	default:
+		skipOp(op, &d)
 	}
-	_, kind := scanMulti(d)
-	return kind == multiNullACL
+	return d.Err() != nil
 }
 
 // authenticate handles an auth packet. It is answered at once, past requests

@@ -75,7 +75,8 @@ const noZxid = -1
 
 // setWatches sets the watches of a client that comes back, and fires at once
 // those whose node changed since the client last heard (DataTree.setWatches).
-// Apache's server sends these events without looking at the permissions.
+// Apache's server sends these events without looking at the permissions, and
+// stumbles over a list that is the null vector when it comes to it.
 func (r *Replica) setWatches(c *conn, h wire.RequestHeader, d *jute.Decoder) {
 	q := &r.work.set
 	two := h.Type == wire.OpSetWatches2
@@ -89,9 +90,17 @@ func (r *Replica) setWatches(c *conn, h wire.RequestHeader, d *jute.Decoder) {
 		r.localReply(c, h.Xid, code, nil)
 		return
 	}
+	code := wire.CodeOK
+	if q.FirstNull > 0 {
+		code = wire.CodeMarshallingError
+		lists := [...]*[][]byte{&q.Data, &q.Exist, &q.Child, &q.Persistent, &q.PersistentRecursive}
+		for _, list := range lists[q.FirstNull-1:] {
+			*list = (*list)[:0]
+		}
+	}
 	r.work.hits = r.tree.SetWatches(q, uint32(c.id), r.work.hits[:0])
 	for i := range r.work.hits {
 		r.event(c, noZxid, r.work.hits[i].Event, wire.JavaEcho(r.work.hits[i].Path))
 	}
-	r.localReply(c, h.Xid, wire.CodeOK, nil)
+	r.localReply(c, h.Xid, code, nil)
 }

@@ -82,3 +82,24 @@ func JavaEcho(p []byte) []byte {
 	}
 	return out
 }
+
+// JavaACLs returns an encoded vector with its strings as Apache's server stores
+// them (JavaEcho); the vector itself when that changes nothing.
+func JavaACLs(raw []byte) []byte {
+	ascii := true
+	for _, c := range raw {
+		ascii = ascii && c < utf8.RuneSelf
+	}
+	if ascii {
+		return raw
+	}
+	acls, err := DecodeACLs(raw)
+	if err != nil || acls == nil {
+		return raw
+	}
+	for i := range acls {
+		acls[i].ID.Scheme = string(JavaEcho([]byte(acls[i].ID.Scheme)))
+		acls[i].ID.ID = string(JavaEcho([]byte(acls[i].ID.ID)))
+	}
+	return AppendACLs(nil, acls)
+}

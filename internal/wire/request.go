@@ -197,6 +197,9 @@ type SetWatches struct {
 	Data, Exist, Child  [][]byte
 	Persistent          [][]byte
 	PersistentRecursive [][]byte
+	// FirstNull is the number, from 1, of the first list that Decode found to
+	// be the null vector; 0 when there is none.
+	FirstNull int
 }
 
 // Append appends the encoded record, with the persistent lists for SetWatches2.
@@ -215,13 +218,24 @@ func (r *SetWatches) Append(b []byte, two bool) []byte {
 // Decode reads the record, with the persistent lists for SetWatches2.
 func (r *SetWatches) Decode(d *jute.Decoder, two bool) {
 	r.RelativeZxid = d.Long()
-	r.Data = DecodePaths(d, r.Data)
-	r.Exist = DecodePaths(d, r.Exist)
-	r.Child = DecodePaths(d, r.Child)
-	if two {
-		r.Persistent = DecodePaths(d, r.Persistent)
-		r.PersistentRecursive = DecodePaths(d, r.PersistentRecursive)
+	lists := [...]*[][]byte{&r.Data, &r.Exist, &r.Child, &r.Persistent, &r.PersistentRecursive}
+	n := len(lists)
+	if !two {
+		n = 3
 	}
+	r.FirstNull = 0
+	for i, list := range lists[:n] {
+		if r.FirstNull == 0 && d.Err() == nil && nextNull(d) {
+			r.FirstNull = i + 1
+		}
+		*list = DecodePaths(d, *list)
+	}
+}
+
+// nextNull reports whether the next vector is the null one.
+func nextNull(d *jute.Decoder) bool {
+	rest := jute.NewDecoder(d.Rest())
+	return rest.Int() == -1 && rest.Err() == nil
 }
 
 // ReconfigRequest asks for reconfig.
