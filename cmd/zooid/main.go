@@ -34,6 +34,9 @@ func subcommands() []*cobra.Command {
 		newStatusCommand(),
 		newInitializeCommand(),
 		newCheckConfigCommand(),
+		newTxnLogCommand(),
+		newSnapshotCommand(),
+		newCleanupCommand(),
 		newBenchCommand(),
 	}
 }

@@ -43,3 +43,6 @@ func checksum(sum uint32, p []byte) uint32 {
 	}
 	return uint32(b%adlerMod<<16 | a%adlerMod)
 }
+
+// Checksum returns the Adler-32 sum of p, as it stands before a log entry.
+func Checksum(p []byte) uint32 { return checksum(1, p) }

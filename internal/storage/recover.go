@@ -190,7 +190,7 @@ func (r *recovery) skipped() error { return r.report.Skipped[0].Err }
 // Only that of a server that had nothing yet (snapshot.0) is no loss.
 func (r *recovery) lost() error {
 	for _, s := range r.report.Skipped {
-		if zxid, _ := ParseName(path.Base(s.Path), snapshotPrefix); zxid != 0 {
+		if zxid, _ := SnapshotZxid(path.Base(s.Path)); zxid != 0 {
 			return fmt.Errorf("no snapshot in %s could be loaded: %w", r.d.Snap, s.Err)
 		}
 	}

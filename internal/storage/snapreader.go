@@ -35,7 +35,7 @@ func readSnapshot(fs vfs.FS, name string, limits Limits, sink Sink, tell func(by
 	raw := &vfs.Reader{File: f}
 	r := &snapReader{name: name, limit: limits.field(), sink: sink, raw: raw, tell: tell}
 	r.info.Path, r.info.FileSize = name, size
-	r.info.Zxid, _ = ParseName(path.Base(name), snapshotPrefix)
+	r.info.Zxid, _ = SnapshotZxid(path.Base(name))
 	stream, err := compressionOf(name).reader(raw)
 	if err != nil {
 		return nil, &DamageError{File: name, Reason: "the compressed stream cannot be read", Remedy: snapshotRemedy, Err: noEOF(err)}
@@ -53,17 +53,18 @@ func readSnapshot(fs vfs.FS, name string, limits Limits, sink Sink, tell func(by
 const snapshotRemedy = "remove the file to start from an older snapshot and the logs, or restore it from a backup or another server"
 
 type snapReader struct {
-	name  string
-	limit int
-	sink  Sink
-	raw   *vfs.Reader
-	win   *window
-	info  SnapshotInfo
-	tell  func(bytes int64, nodes int)
+	name   string
+	limit  int
+	sink   Sink
+	raw    *vfs.Reader
+	win    *window
+	info   SnapshotInfo
+	tell   func(bytes int64, nodes int)
+	behind bool // the nodes
 }
 
 func (r *snapReader) damage(format string, args ...any) error {
-	return &DamageError{File: r.name, Offset: r.win.off, Reason: fmt.Sprintf(format, args...), Remedy: snapshotRemedy}
+	return &DamageError{File: r.name, Offset: r.win.off, Reason: fmt.Sprintf(format, args...), Remedy: snapshotRemedy, Behind: r.behind}
 }
 
 // need returns the next n bytes, the beginning of what.
@@ -81,7 +82,7 @@ func (r *snapReader) need(n int, what string) ([]byte, error) {
 // unreadable is what a failing disk, or a compressed stream that is broken,
 // makes of a part of the file.
 func (r *snapReader) unreadable(what string, err error) error {
-	return &DamageError{File: r.name, Offset: r.win.off, Reason: what + " cannot be read", Remedy: snapshotRemedy, Err: err}
+	return &DamageError{File: r.name, Offset: r.win.off, Reason: what + " cannot be read", Remedy: snapshotRemedy, Err: err, Behind: r.behind}
 }
 
 func (r *snapReader) header() error {
@@ -249,6 +250,7 @@ func (r *snapReader) seal() error {
 // last zxid, or both, told apart by the number of bytes that are left.
 func (r *snapReader) tail() error {
 	const lastZxidPart = 8 + sealSize
+	r.behind = true
 	if err := r.seal(); err != nil {
 		return err
 	}

@@ -58,6 +58,9 @@ type DamageError struct {
 	Reason string
 	Remedy string // what an operator can do
 	Err    error  // the cause, if there is one
+	// Behind is true for a snapshot whose nodes were all read: what is wrong
+	// is a checksum or something else behind them.
+	Behind bool
 }
 
 // Unwrap returns the cause.
@@ -114,10 +117,10 @@ func SnapshotName(zxid int64, c Compression) string {
 	return snapshotPrefix + strconv.FormatUint(uint64(zxid), 16) + c.suffix()
 }
 
-// ParseName returns the zxid in the name of a log or snapshot file; ok is
+// parseName returns the zxid in the name of a log or snapshot file; ok is
 // false for every other name. What follows a second dot is not looked at
 // (Util.getZxidFromName).
-func ParseName(name, prefix string) (zxid int64, ok bool) {
+func parseName(name, prefix string) (zxid int64, ok bool) {
 	rest, ok := strings.CutPrefix(name, prefix)
 	if !ok {
 		return 0, false
@@ -127,14 +130,25 @@ func ParseName(name, prefix string) (zxid int64, ok bool) {
 	return int64(n), err == nil
 }
 
+// SnapshotZxid returns the zxid in the name of a snapshot file.
+func SnapshotZxid(name string) (zxid int64, ok bool) { return parseName(name, snapshotPrefix) }
+
 // NamedFile is a log or snapshot file found in a directory.
 type NamedFile struct {
 	Path string
 	Zxid int64 // from the name
 }
 
-// Logs returns the log files of a directory by ascending zxid.
-func Logs(fs vfs.FS, dir string) ([]NamedFile, error) { return listNamed(fs, dir, logPrefix) }
+// Logs returns the log files of a directory by ascending zxid. Names with a
+// second dot are left out: the tools leave log.5.fixed and log.5.chopped7
+// beside log.5, and reading both would read everything twice (as Apache's
+// server does).
+func Logs(fs vfs.FS, dir string) ([]NamedFile, error) {
+	files, err := listNamed(fs, dir, logPrefix)
+	return slices.DeleteFunc(files, func(f NamedFile) bool {
+		return strings.Contains(strings.TrimPrefix(path.Base(f.Path), logPrefix), ".")
+	}), err
+}
 
 // Snapshots returns the snapshot files of a directory by ascending zxid,
 // valid or not.
@@ -149,7 +163,7 @@ func listNamed(fs vfs.FS, dir, prefix string) ([]NamedFile, error) {
 	}
 	var files []NamedFile
 	for _, name := range names {
-		if zxid, ok := ParseName(name, prefix); ok {
+		if zxid, ok := parseName(name, prefix); ok {
 			files = append(files, NamedFile{path.Join(dir, name), zxid})
 		}
 	}
