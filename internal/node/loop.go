@@ -54,6 +54,9 @@ func (l *loop) turn(items []item) {
 	}
 	l.closeConns()
 	l.release(items)
+	if l.fx.Again {
+		n.inbox.put(item{event: replica.Event{Kind: replica.Tick}, tick: true})
+	}
 	if l.fx.Snapshot != nil {
 		n.startSnapshot(l.fx.Snapshot)
 	}

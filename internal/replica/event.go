@@ -89,6 +89,9 @@ type Effects struct {
 	Close    []CloseConn
 	Append   []Record
 	Snapshot *Snapshot
+	// Again asks for another Tick at once: there is more to expire than one
+	// step should do.
+	Again bool
 	// Expired are the sessions that timed out in this step.
 	Expired []int64
 	// Reads and Writes are the latencies, in ms, of the requests that this
@@ -102,6 +105,7 @@ func (fx *Effects) Reset() {
 	fx.Close = fx.Close[:0]
 	fx.Append = fx.Append[:0]
 	fx.Snapshot = nil
+	fx.Again = false
 	fx.Expired = fx.Expired[:0]
 	fx.Reads = fx.Reads[:0]
 	fx.Writes = fx.Writes[:0]

@@ -177,11 +177,11 @@ func cleanPrefix(p []byte) []byte {
 // the hashes of digest identities (CVE-2019-0201).
 func (r *Replica) readACL(c *conn, d *jute.Decoder, out []byte) ([]byte, wire.Code) {
 	path := d.Text()
-	if d.Err() != nil {
+	if d.Err() != nil || path == nil {
 		return out, wire.CodeMarshallingError
 	}
 	n := r.tree.Lookup(path)
-	if n == 0 || path == nil {
+	if n == 0 {
 		return out, wire.CodeNoNode
 	}
 	acl := r.tree.ACL(n)
@@ -198,11 +198,11 @@ func (r *Replica) readACL(c *conn, d *jute.Decoder, out []byte) ([]byte, wire.Co
 
 func (r *Replica) readAllChildrenNumber(c *conn, d *jute.Decoder, out []byte) ([]byte, wire.Code) {
 	path := d.Text()
-	if d.Err() != nil {
+	if d.Err() != nil || path == nil {
 		return out, wire.CodeMarshallingError
 	}
 	n := r.tree.Lookup(path)
-	if n == 0 || path == nil {
+	if n == 0 {
 		return out, wire.CodeNoNode
 	}
 	if !r.allowed(r.tree.ACL(n), wire.PermRead, c) {

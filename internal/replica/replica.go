@@ -173,6 +173,9 @@ func (r *Replica) Step(now Time, events []Event, fx *Effects) {
 	r.fx = nil
 }
 
+// expireBudget is how many sessions one step expires at most.
+const expireBudget = 256
+
 // tick renews the touched sessions, expires the silent ones and sweeps
 // containers.
 func (r *Replica) tick(e *Event) {
@@ -181,8 +184,13 @@ func (r *Replica) tick(e *Event) {
 			r.sessions.touch(c.sess, r.now.Mono)
 		}
 	}
+	budget := expireBudget
 	for s := r.sessions.expired(r.now.Mono); s != nil; s = r.sessions.expired(r.now.Mono) {
 		r.expire(s)
+		if budget--; budget == 0 {
+			r.fx.Again = true
+			break
+		}
 	}
 	r.sweepContainers()
 }

@@ -213,6 +213,28 @@ func TestExpiryAndTouch(t *testing.T) {
 	}
 }
 
+// A crowd of sessions that falls silent at once is expired in several steps.
+func TestManyExpireInTurns(t *testing.T) {
+	f := newFixture(t, testConfig())
+	const crowd = 2*expireBudget + 10
+	for c := ConnID(1); c <= crowd; c++ {
+		f.connect(c, 3000)
+	}
+	f.now.Mono += 60000
+	steps := 0
+	for again := true; again; steps++ {
+		f.step(Event{Kind: Tick})
+		again = f.fx.Again
+		if n := len(f.fx.Expired); n > expireBudget {
+			t.Fatalf("%d sessions expired in one step", n)
+		}
+		f.durable()
+	}
+	if steps != 3 || f.r.SessionCount() != 0 {
+		t.Fatalf("%d steps, %d sessions left", steps, f.r.SessionCount())
+	}
+}
+
 // A session comes back with its password, on another connection too.
 func TestResume(t *testing.T) {
 	f := newFixture(t, testConfig())
