@@ -139,7 +139,9 @@ func (m *machine) boot() error {
 	var got chain
 	report, err := Recover(m.dirs, RecoverOptions{AutoCreate: true}, &got)
 	if err != nil {
-		return err
+		logs, _ := m.mem.List("/log/version-2")
+		snaps, _ := m.mem.List("/data/version-2")
+		return fmt.Errorf("%w\nlogs %v, snapshots %v", err, logs, snaps)
 	}
 	if report.Empty {
 		if m.acked > 0 {

@@ -135,9 +135,7 @@ func (r *recovery) run() error {
 		if r.opts.TrustEmpty {
 			return r.replay(0)
 		}
-		return fmt.Errorf("there are transaction logs in %s but no snapshot in %s that could be loaded: something is missing; "+
-			"restore the snapshots, or, if this server was upgraded from a version before 3.5 and never wrote one, "+
-			"start once with zookeeper.snapshot.trust.empty=true", r.d.Log, r.d.Snap)
+		return r.noSnapshot()
 	}
 	r.report.Empty = true
 	if !r.opts.AutoCreate && !r.d.Marker() {
@@ -181,6 +179,17 @@ func (r *recovery) snapshot() error {
 		return fmt.Errorf("no snapshot in %s could be loaded: %w", r.d.Snap, r.skipped())
 	}
 	return nil
+}
+
+// noSnapshot refuses to start from logs alone.
+func (r *recovery) noSnapshot() error {
+	err := fmt.Errorf("there are transaction logs in %s but no snapshot in %s that could be loaded: something is missing; "+
+		"restore the snapshots, or, if this server was upgraded from a version before 3.5 and never wrote one, "+
+		"start once with zookeeper.snapshot.trust.empty=true", r.d.Log, r.d.Snap)
+	if len(r.report.Skipped) > 0 {
+		return fmt.Errorf("%w; the newest snapshot: %w", err, r.skipped())
+	}
+	return err
 }
 
 // skipped returns why the newest snapshot could not be used.
