@@ -29,6 +29,7 @@ jute < wire < {tree, auth, zab, config};
 
 # Disk: formats over a file API that can crash on demand.
 {wire, vfs} < storage;
+{storage, tree} < storage/inspect < cmd/zooid;
 storage < storage/inspect < cmd/zooid;
 
 # The ports move frames; they know the wire, not the tree.

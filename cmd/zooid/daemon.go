@@ -78,6 +78,7 @@ func newDaemonCommand() *cobra.Command {
 		return d.start()
 	})
 	verb("dirs", "Check that the data directories exist, and create none", d.dirs)
+	verb("where", "Print dataLogDir (if set) and dataDir, a line each", d.where)
 	cmd.AddCommand(&cobra.Command{
 		Use:   "version",
 		Short: "Print the version of ZooKeeper that is spoken, as zkServer.sh version does",
@@ -211,6 +212,20 @@ func (d *daemon) dirs() error {
 	if logs != "" && !isDir(filepath.Join(logs, "version-2")) {
 		fmt.Fprintf(d.stdout, "ZooKeeper txnlog directory is missing at %s fix the path or run initialize\n", logs)
 		return &exitError{code: 1}
+	}
+	return nil
+}
+
+// where tells zkCleanup.sh the directories in the order of its tool.
+func (d *daemon) where() error {
+	raw, err := readRawConfig(d.config)
+	if err != nil {
+		return err
+	}
+	for _, key := range []string{"dataLogDir", "dataDir"} {
+		if dir := raw.get(key); dir != "" {
+			fmt.Fprintln(d.stdout, dir)
+		}
 	}
 	return nil
 }
