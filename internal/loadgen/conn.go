@@ -216,10 +216,7 @@ func (l *loop) flush(c *conn) error {
 		c.pending = append(c.pending, b...)
 		return nil
 	}
-	n, err := unix.Write(c.fd, b)
-	if err == unix.EAGAIN || err == unix.EINTR {
-		n, err = 0, nil
-	}
+	n, err := write(c.fd, b)
 	if err != nil {
 		return lost(c, err)
 	}
@@ -234,15 +231,28 @@ func (l *loop) drain(c *conn) error {
 	if len(c.pending) == 0 {
 		return l.watchOutput(c, false)
 	}
-	n, err := unix.Write(c.fd, c.pending)
-	if err == unix.EAGAIN || err == unix.EINTR {
-		return nil
-	}
+	n, err := write(c.fd, c.pending)
 	if err != nil {
 		return lost(c, err)
 	}
 	c.pending = append(c.pending[:0], c.pending[n:]...)
 	return l.watchOutput(c, len(c.pending) > 0)
+}
+
+// write is write(2); a full socket takes 0 bytes.
+func write(fd int, b []byte) (int, error) {
+	for {
+		n, err := unix.Write(fd, b)
+		switch err {
+		case nil:
+			return n, nil
+		case unix.EAGAIN:
+			return 0, nil
+		case unix.EINTR:
+			continue
+		}
+		return 0, err
+	}
 }
 
 func (l *loop) watchOutput(c *conn, on bool) error {
