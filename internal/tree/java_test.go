@@ -59,6 +59,9 @@ func replayJava(t *testing.T, tr *Tree, lines *bufio.Scanner) {
 				t.Fatalf("line %d: Java had %d nodes before", line, nodes)
 			}
 			nodes = 0
+			if line%50 == 0 {
+				checkTree(t, tr)
+			}
 			checkJavaTxn(t, tr, &r, line, f, &drift)
 		case "node":
 			nodes++

@@ -129,7 +129,6 @@ func (l *Loader) Finish(zxid int64) (*Tree, error) {
 			t.acls.release(a.id)
 		}
 	}
-	t.dataSize += int64(max(t.nodes.at(uint32(Root)).dataLen, 0)) // under both of its names
 	t.quotaLoad()
 	t.lastZxid = zxid
 	return t, nil

@@ -107,13 +107,13 @@ type dir struct {
 	below    int32 // number of all descendants
 }
 
-// New returns a fresh tree: the root, /zookeeper, /zookeeper/quota and
-// /zookeeper/config.
+// New returns a fresh tree: the root, /zookeeper, /zookeeper/config and
+// /zookeeper/quota, in the order in which Java's first snapshot has them.
 func New(opt Options) *Tree {
 	t := newBare(opt)
 	zk := t.builtin(Root, "/zookeeper")
-	t.builtin(zk, "/zookeeper/quota")
 	config := t.builtin(zk, "/zookeeper/config")
+	t.builtin(zk, "/zookeeper/quota")
 	n := t.nodes.at(uint32(config))
 	n.acl = t.acls.intern(readACL)
 	n.aversion = -1

@@ -21,8 +21,10 @@ type Walk struct {
 	done    []uint64 // one bit a Ref: handed out, or made after the cut
 	next    uint32   // where the pre-order goes on; 0 = at the end
 	pending []byte   // encoded nodes that had to go out of order
-	prefix  []byte   // path of the node dirOf
-	dirOf   uint32
+	// The path of dirOf, the parent of the node handed out last. It cannot be
+	// of a former node with that Ref: the children of a later one are later.
+	prefix []byte
+	dirOf  uint32
 }
 
 // BeginWalk begins a walk over the tree as it is now. Several may be under way
@@ -65,7 +67,6 @@ func (w *Walk) Next(b []byte, maxBytes int) (out []byte, done bool) {
 	if cap(w.pending) > 1<<20 {
 		w.pending = nil
 	}
-	w.dirOf = 0 // may have been deleted since
 	// Nodes made after the cut cost time but no bytes.
 	for steps := max(maxBytes/64, 64); w.next != 0; steps-- {
 		if len(b) >= end || steps == 0 {
@@ -138,7 +139,6 @@ func (w *Walk) flush(i uint32) {
 		w.flush(parent)
 	}
 	w.setDone(i)
-	w.dirOf = 0
 	w.pending = w.emit(w.pending, i)
 }
 
