@@ -102,6 +102,9 @@ type recovery struct {
 	opts   RecoverOptions
 	target Target
 	report *Report
+
+	skippedZxid int64 // of the newest snapshot that cannot be used; 0 for none
+	reached     bool  // that transaction was replayed
 }
 
 func (r *recovery) run() error {
@@ -173,12 +176,23 @@ func (r *recovery) snapshot() error {
 		}
 		r.report.Snapshot = info
 		r.report.LastZxid = info.Zxid
+		r.fellBack(info.Zxid)
 		return r.target.Loaded(info)
 	}
 	if tries > 0 {
 		return fmt.Errorf("no snapshot in %s could be loaded: %w", r.d.Snap, r.skipped())
 	}
 	return nil
+}
+
+// fellBack notes what must be reached from an older snapshot.
+func (r *recovery) fellBack(zxid int64) {
+	const counter = 0xffffffff
+	for _, s := range r.report.Skipped {
+		if z, _ := SnapshotZxid(path.Base(s.Path)); z > max(zxid, r.skippedZxid) && z&counter != 0 {
+			r.skippedZxid = z
+		}
+	}
 }
 
 // noSnapshot refuses to start from logs alone.
@@ -213,14 +227,43 @@ func (r *recovery) replay(zxid int64) error {
 		return err
 	}
 	defer t.Close()
-	err = r.applyAll(t, zxid)
+	if err = r.applyAll(t, zxid); err == nil {
+		err = r.covered()
+	}
 	r.report.LogFiles, r.report.LogBytes = t.Files, t.Bytes
 	r.report.Torn = t.Torn
 	r.report.Notes = append(r.report.Notes, t.Notes...)
 	if err != nil || r.opts.ReadOnly {
 		return err
 	}
-	return r.cut(t)
+	if err := r.cut(t); err != nil {
+		return err
+	}
+	return r.settle(t.where)
+}
+
+// settle makes the last log that was replayed durable. A process that was
+// killed leaves records behind that it had not synced; they are part of the
+// history from now on, and if the power failed later they would be missing
+// below transactions that this server has acknowledged.
+func (r *recovery) settle(name string) error {
+	if name == "" {
+		return nil
+	}
+	f, err := r.d.FS.OpenWrite(name)
+	if err == nil {
+		err = f.Sync()
+		if cerr := f.Close(); err == nil {
+			err = cerr
+		}
+	}
+	if err == nil {
+		err = r.d.FS.SyncDir(r.d.Log)
+	}
+	if err != nil {
+		return fmt.Errorf("make the recovered log %s durable: %w", name, err)
+	}
+	return nil
 }
 
 func (r *recovery) applyAll(t *Txns, zxid int64) error {
@@ -234,10 +277,9 @@ func (r *recovery) applyAll(t *Txns, zxid int64) error {
 			return err
 		}
 		if r.report.Txns == 0 {
-			if err := r.first(e, t, zxid); err != nil {
-				return err
-			}
+			r.first(e, t, zxid)
 		}
+		r.reached = r.reached || e.Header.Zxid == r.skippedZxid
 		if err := r.target.Apply(&e.Header, e.Body, e.Digest); err != nil {
 			name, _ := t.File()
 			return fmt.Errorf("%s, transaction 0x%x at offset %d: %w", name, e.Header.Zxid, e.Offset, err)
@@ -252,21 +294,34 @@ func (r *recovery) applyAll(t *Txns, zxid int64) error {
 }
 
 // first looks at the first transaction behind a snapshot. Apache's server
-// does not mind a gap there. It is refused only if the server fell back to an
-// older snapshot, whose logs may have been purged: then transactions that it
-// had acknowledged would be gone.
-func (r *recovery) first(e *Entry, t *Txns, zxid int64) error {
+// does not mind a gap there.
+func (r *recovery) first(e *Entry, t *Txns, zxid int64) {
 	next := e.Header.Zxid
 	if r.report.Snapshot == nil || epochOf(next) != epochOf(zxid) || next == zxid+1 {
-		return nil
+		return
 	}
 	name, _ := t.File()
 	gap := &GapError{File: name, Offset: e.Offset, Prev: zxid, Next: next, Before: "the last one of " + path.Base(r.report.Snapshot.Path)}
-	if len(r.report.Skipped) > 0 {
-		return fmt.Errorf("%w; the newest snapshot could not be used: %w", gap, r.skipped())
-	}
 	r.report.Notes = append(r.report.Notes, gap.Error())
-	return nil
+}
+
+// covered refuses an older snapshot whose logs do not lead up to a newer one
+// that could not be used: what they miss, a purge for example, had been
+// acknowledged. The transaction of a snapshot is always logged, but for the
+// zxid with which a new leader begins.
+func (r *recovery) covered() error {
+	if r.skippedZxid == 0 || r.reached {
+		return nil
+	}
+	err := r.skipped()
+	var damage *DamageError
+	if errors.As(err, &damage) {
+		bare := *damage
+		bare.Remedy = "" // taking the file away would lose what it holds
+		err = &bare
+	}
+	return fmt.Errorf("%w; %s and the logs behind it do not lead up to its transaction 0x%x; "+
+		"restore it, or those logs, from a backup or another server", err, path.Base(r.report.Snapshot.Path), r.skippedZxid)
 }
 
 // cut removes the torn record at the end of the last log. What is left

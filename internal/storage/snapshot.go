@@ -30,15 +30,15 @@ type SnapshotTail struct {
 type SnapshotInfo struct {
 	Path     string
 	Zxid     int64 // from the name
-	Sessions int
+	Sessions int   // counted by the reader only, like the next two
 	ACLs     int
 	Nodes    int
 	Bytes    int64 // uncompressed
 	FileSize int64
 
 	Tail          SnapshotTail
-	DigestVersion int32 // of Tail.Digest when it was read
-	Checksum      uint32
+	DigestVersion int32  // of Tail.Digest when it was read
+	Checksum      uint32 // in the last seal
 }
 
 // Sink takes the content of a snapshot in the order of the file: sessions,

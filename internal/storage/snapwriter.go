@@ -39,7 +39,8 @@ type SnapshotWriter struct {
 	file    vfs.File
 	out     io.WriteCloser // compressor into paced
 	paced   *pacedFile
-	sum     uint32
+	sum     uint32 // of everything written
+	sealed  uint32 // in the last seal
 	bytes   int64
 	zxid    int64
 	scratch []byte
@@ -115,10 +116,11 @@ func (w *SnapshotWriter) Finish(tail SnapshotTail) (*SnapshotInfo, error) {
 		return nil, err
 	}
 	return &SnapshotInfo{Path: w.name, Zxid: w.zxid, Bytes: w.bytes, FileSize: w.paced.off, Tail: tail,
-		DigestVersion: wire.DigestVersion, Checksum: w.sum}, nil
+		DigestVersion: wire.DigestVersion, Checksum: w.sealed}, nil
 }
 
 func (w *SnapshotWriter) seal() {
+	w.sealed = w.sum
 	b := binary.BigEndian.AppendUint64(w.scratch[:0], uint64(w.sum))
 	w.scratch = append(b, terminator...)
 	w.Write(w.scratch)

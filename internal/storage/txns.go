@@ -18,10 +18,16 @@ type GapError struct {
 	Offset     int64
 	Prev, Next int64 // zxids of the transactions on both sides
 	Before     string
+	Torn       *TornError // the end of the file before, if it is not whole
 }
 
 // Error implements error.
 func (e *GapError) Error() string {
+	if e.Torn != nil {
+		return fmt.Sprintf("%s at offset %d: transaction 0x%x does not follow 0x%x (%s): those between them were in %s, "+
+			"which is damaged at offset %d (%s); restore that file from a backup, or the whole directory from another server",
+			e.File, e.Offset, e.Next, e.Prev, e.Before, e.Torn.File, e.Torn.Offset, e.Torn.Reason)
+	}
 	return fmt.Sprintf("%s at offset %d: transaction 0x%x does not follow 0x%x (%s): those between them are missing; "+
 		"restore the missing log files from a backup, or the whole directory from another server",
 		e.File, e.Offset, e.Next, e.Prev, e.Before)
@@ -137,7 +143,11 @@ func (t *Txns) follow(e *Entry) error {
 		if t.where != t.cur.Name() {
 			before = "the last one of " + path.Base(t.where)
 		}
-		return &GapError{File: t.cur.Name(), Offset: e.Offset, Prev: t.prev, Next: zxid, Before: before}
+		gap := &GapError{File: t.cur.Name(), Offset: e.Offset, Prev: t.prev, Next: zxid, Before: before}
+		if n := len(t.Torn); n > 0 && t.Torn[n-1].File == t.where {
+			gap.Torn = t.Torn[n-1]
+		}
+		return gap
 	}
 	if !t.began || zxid > t.prev {
 		t.prev = zxid
