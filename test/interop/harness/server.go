@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -293,8 +294,10 @@ func freePort(t testing.TB) int {
 	return 0
 }
 
+// tail is the last n lines of a text, Java's stack frames left out.
 func tail(text string, n int) string {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	lines = slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, "\tat ") })
 	if len(lines) > n {
 		lines = lines[len(lines)-n:]
 	}
