@@ -99,8 +99,9 @@ func (r *Replica) connOpen(e *Event) {
 }
 
 // resume attaches a connection to a session that exists, or tells it that the
-// session is gone. The session keeps its timeout unless the client asks for
-// another one.
+// session is gone. The timeout that it asks for holds from now on; the log,
+// and with it every snapshot, keeps the one that the session began with
+// (SessionTrackerImpl.touchSession).
 func (r *Replica) resume(c *conn, req *wire.ConnectRequest) {
 	s := r.sessions.byID[req.SessionID]
 	if s != nil && s.conn != nil {
@@ -116,9 +117,9 @@ func (r *Replica) resume(c *conn, req *wire.ConnectRequest) {
 	}
 	r.stats.Revalidations++
 	s.conn, c.sess = c, s
-	s.timeout = min(max(req.TimeOut, r.cfg.MinSessionTimeout), r.cfg.MaxSessionTimeout)
+	s.lease = min(max(req.TimeOut, r.cfg.MinSessionTimeout), r.cfg.MaxSessionTimeout)
 	r.sessions.touch(s, r.now.Mono)
-	r.connectResponse(c, s.timeout, s.id, want[:])
+	r.connectResponse(c, s.lease, s.id, want[:])
 }
 
 // connClosed forgets the connection and its watches. The session lives on.

@@ -32,7 +32,7 @@ func (t *Restore) Session(id int64, timeout int32) {
 	if s == nil {
 		s = t.r.sessions.add(id, timeout)
 	}
-	s.timeout, s.committed = timeout, true
+	s.timeout, s.lease, s.committed = timeout, timeout, true
 }
 
 // ACL restores an entry of the ACL cache.

@@ -4,7 +4,8 @@ package replica
 // until its closeSession is applied.
 type session struct {
 	id        int64
-	timeout   int32 // ms
+	timeout   int32 // ms, as createSession has it: what snapshots keep
+	lease     int32 // ms, as its connection was told last: what renews it
 	conn      *conn // nil while no connection of this server holds it
 	committed bool  // createSession is applied
 	closing   bool  // closeSession is proposed
@@ -54,14 +55,14 @@ func (t *sessionTable) newID() int64 {
 }
 
 func (t *sessionTable) add(id int64, timeout int32) *session {
-	s := &session{id: id, timeout: timeout}
+	s := &session{id: id, timeout: timeout, lease: timeout}
 	t.byID[id] = s
 	return s
 }
 
 // touch moves the session's expiry to now plus its timeout, rounded up.
 func (t *sessionTable) touch(s *session, now int64) {
-	b := t.roundUp(now + int64(s.timeout))
+	b := t.roundUp(now + int64(s.lease))
 	if b == s.bucket {
 		return
 	}

@@ -5,7 +5,7 @@ package replica
 // SessionView is a session as an operator sees it.
 type SessionView struct {
 	ID      int64
-	Timeout int32 // ms
+	Timeout int32 // ms, as the session began
 	Expires int64 // Time.Mono
 }
 
@@ -38,7 +38,7 @@ func (r *Replica) Conn(id ConnID) (ConnView, bool) {
 	}
 	v := ConnView{Waiting: c.waiting(), Last: c.last}
 	if s := c.sess; s != nil && s.committed {
-		v.Session, v.Timeout, v.Expires = s.id, s.timeout, s.bucket
+		v.Session, v.Timeout, v.Expires = s.id, s.lease, s.bucket
 	}
 	return v, true
 }
