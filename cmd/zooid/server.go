@@ -58,13 +58,10 @@ func runServer(cmd *cobra.Command, args []string, f *serverFlags) error {
 	if err != nil {
 		return &exitError{exitBadConfig, fmt.Errorf("invalid config, exiting abnormally\n%w", err)}
 	}
-	if cfg.Mode() == config.Distributed {
-		return &exitError{exitBadConfig, fmt.Errorf("%s describes an ensemble of %d voters: "+
-			"this release runs a single server; leave at most one server.N line", cfg.File, len(cfg.Members.Voters()))}
-	}
 	node.LimitMemory(log)
 	ctx, cancel := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
 	defer cancel()
+	go node.PaceCollector(ctx.Done())
 	return serve(ctx, cfg, log)
 }
 
@@ -116,28 +113,20 @@ func newLogger(f *serverFlags) (*slog.Logger, error) {
 	return nil, fmt.Errorf("--log-format %q: allowed are text and json", f.logFormat)
 }
 
-// loadConfig reads what the arguments name, with myid and the dynamic file.
+// loadConfig reads what the arguments name, with myid and the dynamic file. It
+// says what is odd about them whether or not they are refused.
 func loadConfig(args, define []string, log *slog.Logger) (*config.Config, error) {
 	props, err := properties(define)
 	if err != nil {
 		return nil, err
 	}
-	var cfg *config.Config
-	var warnings []config.Warning
-	if len(args) == 1 {
-		text, err := os.ReadFile(args[0])
-		if err != nil {
-			return nil, fmt.Errorf("cannot read the configuration: %w", err)
-		}
-		cfg, warnings, err = config.Parse(args[0], text, props)
-		if err != nil {
-			return nil, err
-		}
-	} else if cfg, warnings, err = config.ParseArgs(args, props); err != nil {
-		return nil, err
+	cfg, warnings, err := parseConfig(args, props)
+	if err == nil {
+		var more []config.Warning
+		more, err = completeConfig(cfg)
+		warnings = append(warnings, more...)
 	}
-	more, err := completeConfig(cfg)
-	for _, w := range append(warnings, more...) {
+	for _, w := range warnings {
 		if w.Note {
 			log.Debug(w.String())
 		} else {
@@ -145,6 +134,18 @@ func loadConfig(args, define []string, log *slog.Logger) (*config.Config, error)
 		}
 	}
 	return cfg, err
+}
+
+// parseConfig reads a file, or the short form of arguments.
+func parseConfig(args []string, props []config.Property) (*config.Config, []config.Warning, error) {
+	if len(args) > 1 {
+		return config.ParseArgs(args, props)
+	}
+	text, err := os.ReadFile(args[0])
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot read the configuration: %w", err)
+	}
+	return config.Parse(args[0], text, props)
 }
 
 // properties joins the -D flags with those of the environment; the flags win.

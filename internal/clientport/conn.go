@@ -38,14 +38,16 @@ type Conn struct {
 	LastActive atomic.Int64
 	fast       fastStats
 
+	held bool // on the port's list; guarded by its heldMu
+
 	mu        sync.Mutex
 	wake      sync.Cond // answered grew, or output shrank, or the end came
 	out       []byte
 	answered  int64
-	opened    bool // the connect request is answered
+	large     []largeMark
 	writing   bool // somebody is at the socket
-	closing   bool // close when the output is written
-	dead      bool
+	closing   bool // the core is through with it: close once the output is written
+	dead      bool // the socket is of no use any more
 	ended     bool // the reader is through; nothing counts any more
 	writeBuf  []byte
 	wrote     int
@@ -74,26 +76,28 @@ func (c *Conn) RemoteAddr() string { return c.nc.RemoteAddr().String() }
 // serve runs the connection from the first byte to the last.
 func (c *Conn) serve() {
 	defer c.port.gone(c)
-	shipped, err := c.run()
+	known, err := c.run()
+	c.leave(err)
 	c.mu.Lock()
 	c.dead, c.ended = true, true
 	unanswered := c.shipped - c.answered
+	c.freeLarge(c.shipped)
+	c.out = nil
 	c.mu.Unlock()
 	c.port.Metrics.OutstandingRequests.Add(-unanswered)
+	c.port.Relieve()
 	c.nc.Close()
 	Recycle(c.in)
 	c.in = nil
-	if err != nil {
-		c.port.Metrics.ConnectionDropCount.Inc()
-		c.port.Log.Debug("client connection ended", "client", c.RemoteAddr(), "reason", err)
-	}
-	if shipped {
+	c.port.count(c, err)
+	if known {
 		c.port.Core.Closed(c)
 	} else {
 		c.port.Release(c.id)
 	}
 }
 
+// Why a connection ends, when it is not the client's doing.
 var (
 	errFrame       = errors.New("frame length is negative, zero or above jute.maxbuffer")
 	errSessionless = errors.New("no connect request in time")
@@ -101,19 +105,22 @@ var (
 	errThrottled   = errors.New("connection throttle has no tokens")
 	errLarge       = errors.New("large requests in flight exceed largeRequestMaxBytes")
 	errStopping    = errors.New("the server is stopping")
+	errClosing     = errors.New("closed by the server")
 	errWord        = errors.New("four-letter word answered")
 )
 
 // run reports whether the core got to know the connection.
-func (c *Conn) run() (opened bool, err error) {
+func (c *Conn) run() (known bool, err error) {
 	if c.readErr != nil {
 		return false, c.readErr
 	}
 	c.nc.SetReadDeadline(time.Now().Add(c.port.Limits.SessionlessFor))
+	if c.port.draining.Load() { // its deadline may be the one just replaced
+		return false, errStopping
+	}
 	body, err := c.first()
 	if err != nil {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			c.port.Metrics.SessionlessConnectionsExpired.Inc()
 			err = errSessionless
 		}
 		return false, err
@@ -126,19 +133,54 @@ func (c *Conn) run() (opened bool, err error) {
 	c.port.Metrics.OutstandingRequests.Add(1)
 	c.port.Core.Open(c, body)
 	c.consume(4 + len(body))
-	if !c.awaitOpen() {
-		return true, nil
-	}
+	c.awaitOpen()
 	c.nc.SetReadDeadline(time.Time{})
 	for {
-		if err := c.turn(); err != nil {
-			c.awaitAnswers()
+		// Whoever ends the connection says so first and then sets a deadline,
+		// so it is seen here or in the read that follows.
+		if err := c.holdBack(); err != nil {
 			return true, err
 		}
-		if c.port.draining.Load() {
-			c.awaitAnswers()
-			return true, errStopping
+		if err := c.turn(); err != nil {
+			return true, c.reason(err)
 		}
+	}
+}
+
+// reason turns the end of a read into what brought it about.
+func (c *Conn) reason(err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case !errors.Is(err, os.ErrDeadlineExceeded):
+		return err
+	case c.closing:
+		return errClosing
+	case c.port.draining.Load():
+		return errStopping
+	}
+	return err
+}
+
+// leave brings the client what it is due before the socket goes: the replies
+// to what was read, then the end of the stream. Closing a socket that has
+// unread input resets it, which would take replies back on their way, so the
+// input is read on for a moment.
+func (c *Conn) leave(err error) {
+	switch err {
+	case errFrame, errLarge, errStopping, errClosing:
+	default:
+		return
+	}
+	c.nc.SetWriteDeadline(time.Now().Add(lingerFor))
+	c.mu.Lock()
+	for !c.dead && (c.writing || len(c.out) > 0 || !c.closing && c.answered < c.shipped) {
+		c.wake.Wait()
+	}
+	dead := c.dead
+	c.mu.Unlock()
+	if !dead {
+		c.linger(closeGrace)
 	}
 }
 
@@ -151,7 +193,7 @@ func (c *Conn) first() ([]byte, error) {
 	}
 	word := binary.BigEndian.Uint32(c.in.b)
 	if c.port.Core.Word(word, c) {
-		c.linger()
+		c.linger(lingerFor)
 		return nil, errWord
 	}
 	if !c.port.Core.Serving() {
@@ -167,9 +209,11 @@ func (c *Conn) first() ([]byte, error) {
 			return nil, err
 		}
 	}
-	if !c.port.Throttle.Take(c.in.b[4 : 4+n]) {
+	deficit, ok := c.port.Throttle.Take(c.in.b[4 : 4+n])
+	if !ok {
 		return nil, errThrottled
 	}
+	c.port.Metrics.ConnectionTokenDeficit.Observe(deficit)
 	return c.in.b[4 : 4+n], nil
 }
 
@@ -183,21 +227,36 @@ func (c *Conn) Argument(n int) ([]byte, error) {
 	return c.in.b[4 : 4+n], nil
 }
 
-// WriteWord writes the answer of a four-letter word.
+// WriteWord writes the answer of a four-letter word, for as long as the client
+// goes on taking it.
 func (c *Conn) WriteWord(text []byte) {
-	c.nc.SetWriteDeadline(time.Now().Add(lingerFor))
-	c.nc.Write(text)
+	for len(text) > 0 {
+		c.nc.SetWriteDeadline(time.Now().Add(lingerFor))
+		n, err := c.nc.Write(text[:min(len(text), wordPiece)])
+		if err != nil {
+			return
+		}
+		text = text[n:]
+	}
 }
 
-// lingerFor bounds how long a connection that is being closed is still read.
-const lingerFor = time.Second
+const (
+	// wordPiece is how many bytes a client has to take within lingerFor.
+	wordPiece = 64 << 10
+	// lingerFor bounds how long a client that is being closed may take to read
+	// what it is due.
+	lingerFor = time.Second
+	// closeGrace is how long it may take to close its own end then.
+	closeGrace = 250 * time.Millisecond
+	// discardMax is how many bytes of unwanted input are read meanwhile.
+	discardMax = 1 << 20
+)
 
-// linger ends the output and reads on until the client has closed: closing a
-// socket with unread input would reset it and take the answer back.
-func (c *Conn) linger() {
+// linger ends the output and reads on until the client has closed.
+func (c *Conn) linger(grace time.Duration) {
 	c.nc.CloseWrite()
-	c.nc.SetReadDeadline(time.Now().Add(lingerFor))
-	io.Copy(io.Discard, io.LimitReader(c.nc, 1<<20))
+	c.nc.SetReadDeadline(time.Now().Add(grace))
+	io.Copy(io.Discard, io.LimitReader(c.nc, discardMax))
 }
 
 // turn reads what is there and hands all whole frames on.
@@ -212,73 +271,71 @@ func (c *Conn) turn() error {
 	c.Received.Add(int64(count))
 	c.port.Metrics.PacketsReceived.AddN(int64(count))
 	taken := 0
-	if c.idle() {
-		bytes, requests := c.port.Core.Reads(c, c.in.b[:n])
-		if requests > 0 {
-			taken, count = bytes, count-requests
-			c.flush(true)
+	for taken < n && c.idle() {
+		bytes, requests := c.port.Core.Reads(c, c.in.b[taken:n])
+		if requests == 0 {
+			break
 		}
+		taken, count = taken+bytes, count-requests
+		c.flush(true)
 	}
 	if taken == n {
 		c.consume(n)
-	} else if err := c.ship(taken, n, count); err != nil {
-		return err
+	} else {
+		c.ship(taken, n, count)
 	}
-	return c.holdBack()
+	return nil
 }
 
-// whole measures the whole frames at the front of the input.
+// whole measures the whole frames at the front of the input. A frame that must
+// not be taken is an error once those before it are gone.
 func (c *Conn) whole() (bytes, count int, err error) {
 	if c.in == nil {
 		return 0, 0, nil
 	}
-	b := c.in.b[:c.have]
+	b, large := c.in.b[:c.have], 0
 	for len(b)-bytes >= 4 {
 		n := int(int32(binary.BigEndian.Uint32(b[bytes:])))
 		if n <= 0 || n > c.port.Limits.MaxFrame {
-			if count > 0 {
-				return bytes, count, nil // those before it first
-			}
-			return 0, 0, errFrame
+			err = errFrame
+			break
 		}
 		if len(b)-bytes < 4+n {
 			break
 		}
+		if limit := c.port.Limits.LargeRequest; limit > 0 && n > limit {
+			if !c.port.fitsLarge(n, large) {
+				err = errLarge
+				break
+			}
+			large += n
+		}
 		bytes += 4 + n
 		count++
 	}
-	return bytes, count, nil
+	if count > 0 {
+		return bytes, count, nil // those before it first
+	}
+	return 0, 0, err
 }
 
 // ship hands the frames in.b[from:to] to the core, with their memory; what
 // follows them moves to a new buffer.
-func (c *Conn) ship(from, to, count int) error {
+func (c *Conn) ship(from, to, count int) {
 	mem, frames := c.in, c.in.b[from:to]
-	if limit := c.port.Limits.LargeRequest; limit > 0 && to-from > limit {
-		if c.port.largeInFlight.Add(int64(to-from)) > c.port.Limits.LargeRequestBytes {
-			c.port.largeInFlight.Add(-int64(to - from))
-			c.port.Metrics.LargeRequestsRejected.Inc()
-			return errLarge
-		}
-	}
 	rest := c.in.b[to:c.have]
 	c.in, c.have = nil, 0
 	if len(rest) > 0 {
 		c.room(len(rest))
 		c.have = copy(c.in.b, rest)
 	}
+	if c.port.Limits.LargeRequest > 0 {
+		c.markLarge(frames, c.shipped+1)
+	}
 	c.shipped += int64(count)
 	c.shippedSeen.Store(c.shipped)
 	c.port.Metrics.OutstandingRequests.Add(int64(count))
 	c.port.Core.Batch(c, frames, mem, count)
-	return nil
-}
-
-// LargeDone takes the n bytes of a shipped batch off the large requests.
-func (p *Port) LargeDone(n int) {
-	if p.Limits.LargeRequest > 0 && n > p.Limits.LargeRequest {
-		p.largeInFlight.Add(-int64(n))
-	}
 }
 
 // consume drops the first n bytes of input; an empty buffer goes back, so that
@@ -350,53 +407,54 @@ func (c *Conn) idle() bool {
 	return c.answered == c.shipped
 }
 
-// awaitOpen waits for the answer to the connect request.
-func (c *Conn) awaitOpen() bool {
+// awaitOpen waits for the answer to the connect request, or for the end.
+func (c *Conn) awaitOpen() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for c.answered < c.shipped && !c.dead && !c.closing {
-		c.wake.Wait()
-	}
-	return !c.dead && !c.closing
-}
-
-// awaitAnswers waits, when the server is stopping, until what was read is
-// answered and written.
-func (c *Conn) awaitAnswers() {
-	if !c.port.draining.Load() {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for !c.dead && !c.closing && (c.answered < c.shipped || c.writing || len(c.out) > 0) {
 		c.wake.Wait()
 	}
 }
 
 // holdBack stops reading while the server as a whole, and this connection too,
 // has more outstanding than it should, or while the client does not take its
-// replies.
+// replies. An error says that the connection is to end.
 func (c *Conn) holdBack() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	waited := false
-	for !c.dead && !c.closing {
-		over := c.answered < c.shipped && c.port.Metrics.OutstandingRequests.Value() > c.port.Limits.Outstanding
-		if !over && len(c.out) < maxUnread {
-			break
-		}
-		if !waited {
-			waited = true
-			c.port.Metrics.RequestThrottleWaitCount.Inc()
+	for !c.dead && !c.closing && !c.port.draining.Load() {
+		if len(c.out) < maxUnread {
+			if !c.over() {
+				return nil
+			}
+			c.port.hold(c)
+			if !c.over() {
+				return nil // the others were answered meanwhile
+			}
 		}
 		c.wake.Wait()
 	}
-	if c.dead {
+	switch {
+	case c.closing:
+		return errClosing
+	case c.dead:
 		return net.ErrClosed
 	}
-	return nil
+	return errStopping
+}
+
+// over reports whether the global limit forbids this connection to read on.
+func (c *Conn) over() bool {
+	return c.answered < c.shipped && c.port.Metrics.OutstandingRequests.Value() > c.port.Limits.Outstanding
 }
 
 // maxUnread is how many bytes of replies a client may leave unread before its
 // requests are no longer read.
 const maxUnread = 1 << 20
+
+// wakeUp makes the reader look again whether it may go on.
+func (c *Conn) wakeUp() {
+	c.mu.Lock()
+	c.wake.Broadcast()
+	c.mu.Unlock()
+}

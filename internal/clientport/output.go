@@ -12,32 +12,46 @@ type Drainer interface {
 
 // Deliver moves the core's replies into the connection's output. It is called
 // by the core's loop while reads are excluded, so that an event stands before
-// any reply that shows its cause.
-func (c *Conn) Deliver(d Drainer) {
+// any reply that shows its cause. It returns how many requests that answers.
+func (c *Conn) Deliver(d Drainer) int {
 	c.mu.Lock()
 	if c.out == nil {
 		c.out = takeOutput()
 	}
-	var answered, frames int
-	c.out, answered, frames = d.Drain(c.id, c.out)
+	out, answered, frames := d.Drain(c.id, c.out)
+	c.out = out
 	c.answered += int64(answered)
-	if c.ended {
-		answered = 0
+	if len(c.large) > 0 {
+		c.freeLarge(c.answered)
 	}
-	over := len(c.out) > c.port.Limits.MaxOutput
-	if over {
-		c.dead = true
+	stale, counts := c.dead && answered > 0, !c.ended
+	over := len(c.out) > c.port.Limits.MaxOutput && !c.dead
+	if over || c.dead {
+		c.dead, c.out = true, nil
 	}
 	c.wake.Broadcast()
 	c.mu.Unlock()
+	if stale {
+		c.port.Metrics.StaleReplies.Inc()
+	}
 	c.Sent.Add(int64(frames))
 	c.port.Metrics.PacketsSent.AddN(int64(frames))
-	c.port.Metrics.OutstandingRequests.Add(-int64(answered))
+	if counts {
+		c.port.Metrics.OutstandingRequests.Add(-int64(answered))
+	}
 	if over {
 		c.port.Log.Warn("connection closed: the client does not read what it is sent",
 			"client", c.RemoteAddr(), "bytes", c.port.Limits.MaxOutput)
 		c.nc.Close()
 	}
+	return answered
+}
+
+// Dead reports whether nothing can be written to the client any more.
+func (c *Conn) Dead() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.dead
 }
 
 // BeginOut locks the output and returns it, for whole frames to be appended;
@@ -67,14 +81,17 @@ func (c *Conn) EndOut(out []byte, frames int) {
 // Flush writes the output without ever waiting for the client.
 func (c *Conn) Flush() { c.flush(false) }
 
-// CloseAfterFlush writes the output and then closes the connection.
+// CloseAfterFlush has the reader write the output and then close the
+// connection (leave).
 func (c *Conn) CloseAfterFlush() {
 	c.mu.Lock()
 	c.closing = true
 	c.wake.Broadcast()
 	c.mu.Unlock()
+	now := time.Now()
 	// Whoever is at the socket waits no longer than this for the client.
-	c.nc.SetWriteDeadline(time.Now().Add(lingerFor))
+	c.nc.SetWriteDeadline(now.Add(lingerFor))
+	c.nc.SetReadDeadline(now)
 	c.flush(false)
 }
 
@@ -126,24 +143,13 @@ func (c *Conn) finish() {
 		putOutput(c.out)
 		c.out = nil
 	}
-	end, dead := c.closing, c.dead
-	if end {
-		c.dead = true
-	}
+	dead := c.dead
 	c.wake.Broadcast()
 	c.mu.Unlock()
 	if dead {
 		c.nc.Close()
-	} else if end {
-		// The reader sees the end of its deadline and lingers no longer.
-		c.nc.CloseWrite()
-		c.nc.SetReadDeadline(time.Now().Add(closeGrace))
 	}
 }
-
-// closeGrace is how long a client has to take the last reply before the
-// socket is closed under it.
-const closeGrace = 50 * time.Millisecond
 
 // drain finishes for flush what the socket did not take at once.
 func (c *Conn) drain(buf, rest []byte) {

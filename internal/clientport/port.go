@@ -71,13 +71,20 @@ type Port struct {
 	ln            net.Listener
 	largeInFlight atomic.Int64 // bytes
 	draining      atomic.Bool
+	refusals      refusalLog
+
+	heldCount atomic.Int32
+	heldMu    sync.Mutex
+	held      []*Conn // stopped by the global limit
 
 	mu     sync.Mutex
 	conns  []*Conn // by id; index 0 is unused
 	free   []uint32
 	byIP   map[string]int
 	closed bool
-	wg     sync.WaitGroup
+	wg     sync.WaitGroup // of connections
+	stop   chan struct{}  // closed with the listening socket
+	served chan struct{}  // closed when Serve is through
 }
 
 // Listen binds address ("host:port"). An address in use is an error that says
@@ -93,6 +100,7 @@ func (p *Port) Listen(address string) error {
 	}
 	setBacklog(ln, p.Limits.Backlog)
 	p.ln = ln
+	p.stop, p.served = make(chan struct{}), make(chan struct{})
 	p.conns = make([]*Conn, 1)
 	p.byIP = map[string]int{}
 	return nil
@@ -101,8 +109,9 @@ func (p *Port) Listen(address string) error {
 // Addr returns the address that is listened on.
 func (p *Port) Addr() net.Addr { return p.ln.Addr() }
 
-// Serve accepts connections until Close.
+// Serve accepts connections until StopAccepting.
 func (p *Port) Serve() {
+	defer close(p.served)
 	pause := acceptPauseMin
 	for {
 		nc, err := p.ln.Accept()
@@ -116,7 +125,10 @@ func (p *Port) Serve() {
 		}
 		// Out of file descriptors, most likely: go on once some are back.
 		p.Log.Warn("cannot accept a client connection", "error", err, "retry_in", pause)
-		time.Sleep(pause)
+		select {
+		case <-time.After(pause):
+		case <-p.stop:
+		}
 		pause = min(2*pause, acceptPauseMax)
 	}
 }
@@ -133,7 +145,7 @@ func (p *Port) accept(nc *net.TCPConn) {
 	if why != "" {
 		p.mu.Unlock()
 		p.Metrics.ConnectionRejected.Inc()
-		p.Log.Warn("connection refused", "client", nc.RemoteAddr(), "reason", why)
+		p.refusals.say(p.Log, nc.RemoteAddr(), why)
 		nc.Close()
 		return
 	}
@@ -212,30 +224,109 @@ func (p *Port) Conns() []*Conn {
 	return all
 }
 
+// hold notes a connection that the global limit stops, so that Relieve wakes
+// it; the connection's lock is held.
+func (p *Port) hold(c *Conn) {
+	p.heldMu.Lock()
+	defer p.heldMu.Unlock()
+	if !c.held {
+		c.held = true
+		p.held = append(p.held, c)
+		p.heldCount.Store(int32(len(p.held)))
+	}
+}
+
+// Relieve lets the connections go on that the global limit stops, once the
+// number of requests under way is within it. The loop calls it after a turn.
+func (p *Port) Relieve() {
+	if p.heldCount.Load() == 0 || p.Metrics.OutstandingRequests.Value() > p.Limits.Outstanding {
+		return
+	}
+	p.heldMu.Lock()
+	held := p.held
+	p.held = nil
+	p.heldCount.Store(0)
+	for _, c := range held {
+		c.held = false
+	}
+	p.heldMu.Unlock()
+	for _, c := range held {
+		c.wakeUp()
+	}
+}
+
+// count books the end of a connection under its reason.
+func (p *Port) count(c *Conn, err error) {
+	switch err {
+	case errThrottled:
+		p.Metrics.ConnectionRejected.Inc()
+	case errSessionless:
+		p.Metrics.SessionlessConnectionsExpired.Inc()
+	case errClosing, errStopping, errNotServing, errWord:
+		return
+	default:
+		p.Metrics.ConnectionDropCount.Inc()
+	}
+	if p.Log.Enabled(context.Background(), slog.LevelDebug) {
+		p.Log.Debug("client connection ended", "client", c.RemoteAddr(), "reason", err)
+	}
+}
+
+// refusalLog keeps a crowd of refused connections from filling the log.
+type refusalLog struct {
+	last    time.Time
+	silent  int
+	refused sync.Mutex
+}
+
+// refusalEvery is how often refused connections are logged at most.
+const refusalEvery = time.Second
+
+func (r *refusalLog) say(log *slog.Logger, client net.Addr, why string) {
+	r.refused.Lock()
+	defer r.refused.Unlock()
+	now := time.Now()
+	if now.Sub(r.last) < refusalEvery {
+		r.silent++
+		return
+	}
+	log.Warn("connection refused", "client", client, "reason", why, "more_before", r.silent)
+	r.last, r.silent = now, 0
+}
+
 // StopAccepting closes the listening socket.
 func (p *Port) StopAccepting() {
 	p.mu.Lock()
+	first := !p.closed
 	p.closed = true
 	p.mu.Unlock()
-	p.ln.Close()
+	if first {
+		close(p.stop)
+		p.ln.Close()
+	}
 }
 
 // Drain reads nothing more, waits up to limit until what was read is answered
-// and written, and closes all connections.
+// and written, and closes all connections. Serve has been started.
 func (p *Port) Drain(limit time.Duration) {
 	p.StopAccepting()
+	<-p.served
 	p.draining.Store(true)
 	for _, c := range p.Conns() {
 		c.nc.SetReadDeadline(time.Now())
+		c.wakeUp()
 	}
 	done := make(chan struct{})
 	go func() {
 		p.wg.Wait()
 		close(done)
 	}()
+	patience := time.NewTimer(limit)
+	defer patience.Stop()
 	select {
 	case <-done:
-	case <-time.After(limit):
+		return
+	case <-patience.C:
 	}
 	for _, c := range p.Conns() {
 		c.Abort()

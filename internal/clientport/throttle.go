@@ -1,9 +1,9 @@
 package clientport
 
 import (
+	"math"
 	"math/rand/v2"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"zooid/internal/jute"
@@ -17,26 +17,31 @@ type Throttle struct {
 	MaxTokens     int
 	FillTime      time.Duration
 	FillCount     int
-	FreezeTime    time.Duration // between changes of the probability; < 0 = off
+	FreezeTime    time.Duration // between changes of the probability; < 0 = never drop
 	DropIncrease  float64
 	DropDecrease  float64
-	DecreaseRatio float64
+	DecreaseRatio float64 // of MaxTokens: at most that many missing lowers the probability
 	Weights       bool
 	NewWeight     int // tokens of a new session
 	RenewWeight   int // tokens of a resumed one
 
+	// Now and Float64 replace the clock and the dice in tests.
+	Now     func() time.Time
+	Float64 func() float64
+
 	mu      sync.Mutex
+	started bool
 	tokens  int
 	filled  time.Time
 	frozen  time.Time
 	drop    float64
-	deficit atomic.Int64
 }
 
-// Take takes the tokens of one connect request, or refuses it.
-func (t *Throttle) Take(connect []byte) bool {
+// Take takes the tokens of one connect request, or refuses it. deficit is how
+// many tokens the bucket lacks then.
+func (t *Throttle) Take(connect []byte) (deficit int64, ok bool) {
 	if t == nil || t.MaxTokens <= 0 {
-		return true
+		return 0, true
 	}
 	need := 1
 	if t.Weights {
@@ -50,42 +55,57 @@ func (t *Throttle) Take(connect []byte) bool {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	now := time.Now()
-	t.fill(now)
-	t.adjust(now)
-	if t.tokens < need || t.drop > 0 && rand.Float64() < t.drop {
-		return false
+	t.fill(t.now())
+	if t.FreezeTime >= 0 && t.roll() < t.drop || t.tokens < need {
+		return 0, false
 	}
 	t.tokens -= need
-	t.deficit.Store(int64(t.MaxTokens - t.tokens))
-	return true
+	return int64(t.MaxTokens - t.tokens), true
 }
 
+func (t *Throttle) now() time.Time {
+	if t.Now != nil {
+		return t.Now()
+	}
+	return time.Now()
+}
+
+func (t *Throttle) roll() float64 {
+	if t.Float64 != nil {
+		return t.Float64()
+	}
+	return rand.Float64()
+}
+
+// fill adds the tokens of the time that has passed since the last filling, in
+// proportion, and then adjusts the drop probability. Times are compared in
+// whole milliseconds, as in Java.
 func (t *Throttle) fill(now time.Time) {
-	if t.filled.IsZero() {
-		t.filled, t.tokens = now, t.MaxTokens
-		return
+	if !t.started {
+		t.started, t.filled, t.frozen, t.tokens = true, now, now, t.MaxTokens
 	}
-	if t.FillTime <= 0 {
-		return
+	passed, every := now.Sub(t.filled).Milliseconds(), t.FillTime.Milliseconds()
+	if passed > every {
+		n := int64(t.MaxTokens)
+		if every > 0 {
+			n = min(n, passed*int64(t.FillCount)/every)
+		}
+		t.tokens = min(t.tokens+int(n), t.MaxTokens)
+		t.filled = now
 	}
-	if n := int(now.Sub(t.filled) / t.FillTime); n > 0 {
-		t.tokens = min(t.tokens+n*t.FillCount, t.MaxTokens)
-		t.filled = t.filled.Add(time.Duration(n) * t.FillTime)
+	if t.FreezeTime >= 0 && now.Sub(t.frozen).Milliseconds() > t.FreezeTime.Milliseconds() {
+		t.frozen = now
+		t.adjust()
 	}
 }
 
-// adjust raises the drop probability while tokens are short and lowers it
-// while there are enough, at most once in FreezeTime.
-func (t *Throttle) adjust(now time.Time) {
-	if t.FreezeTime < 0 || now.Sub(t.frozen) < t.FreezeTime {
-		return
-	}
-	t.frozen = now
+// adjust raises the drop probability while there is no token at all and
+// lowers it while few enough are missing.
+func (t *Throttle) adjust() {
 	switch {
-	case t.tokens == 0:
+	case t.tokens == 0 && t.drop < 1:
 		t.drop = min(t.drop+t.DropIncrease, 1)
-	case float64(t.tokens) > t.DecreaseRatio*float64(t.MaxTokens):
+	case t.MaxTokens-t.tokens <= int(math.Floor(float64(t.MaxTokens)*t.DecreaseRatio+0.5)):
 		t.drop = max(t.drop-t.DropDecrease, 0)
 	}
 }
@@ -98,12 +118,4 @@ func (t *Throttle) DropProbability() float64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.drop
-}
-
-// Deficit returns how many tokens were missing after the last connection.
-func (t *Throttle) Deficit() int64 {
-	if t == nil {
-		return 0
-	}
-	return t.deficit.Load()
 }

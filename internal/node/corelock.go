@@ -9,24 +9,12 @@ import (
 
 // core is the replica and the lock that guards it, all of it, and nothing
 // else. The loop steps under the write lock and hands replies and events over
-// before it lets go; reads of connections and snapshot walks share the read
+// before it lets go (loop.step); reads of connections and snapshot walks share the read
 // lock. So whoever reads sees whole steps only, and an event stands in a
 // connection's output before any reply that shows its cause.
 type core struct {
 	mu sync.RWMutex
 	r  *replica.Replica
-}
-
-// step runs one step and delivers what it says to the connections.
-func (c *core) step(now replica.Time, events []replica.Event, fx *replica.Effects, conns []*clientport.Conn) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.r.Step(now, events, fx)
-	for _, id := range fx.Dirty {
-		if conn := conns[id]; conn != nil {
-			conn.Deliver(c.r)
-		}
-	}
 }
 
 // reads answers the pure reads at the front of frames on the goroutine of the

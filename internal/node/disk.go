@@ -17,28 +17,38 @@ type diskWriter struct {
 	log *storage.Log
 
 	mu     sync.Mutex
-	some   sync.Cond
-	queue  []replica.Record
-	since  time.Time // of the oldest record in the queue
+	queue  []replica.Record // bounded by the requests that may be under way
+	since  time.Time        // of the oldest record in the queue
 	closed bool
+	wake   chan struct{} // the queue is no longer empty, or closed
 	done   chan struct{}
+
+	flushed time.Time // end of the last commit; the writer's own
 }
 
 func newDiskWriter(n *Node, log *storage.Log) *diskWriter {
-	d := &diskWriter{n: n, log: log, done: make(chan struct{})}
-	d.some.L = &d.mu
-	return d
+	return &diskWriter{n: n, log: log, wake: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
 // put queues records in order of their zxids.
 func (d *diskWriter) put(records []replica.Record) {
 	d.mu.Lock()
-	if len(d.queue) == 0 {
+	first := len(d.queue) == 0
+	if first {
 		d.since = time.Now()
 	}
 	d.queue = append(d.queue, records...)
 	d.mu.Unlock()
-	d.some.Signal()
+	if first {
+		d.signal()
+	}
+}
+
+func (d *diskWriter) signal() {
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
 }
 
 // close lets the writer finish its queue and waits for it.
@@ -46,26 +56,42 @@ func (d *diskWriter) close() error {
 	d.mu.Lock()
 	d.closed = true
 	d.mu.Unlock()
-	d.some.Signal()
+	d.signal()
 	<-d.done
 	return d.log.Close()
+}
+
+// take appends what waits to batch; since is when the oldest of it came, and
+// more is false when nothing will come any more.
+func (d *diskWriter) take(batch []replica.Record) (_ []replica.Record, since time.Time, more bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(batch) == 0 {
+		batch, d.queue = d.queue, batch
+	} else {
+		batch = append(batch, d.queue...)
+		clear(d.queue)
+		d.queue = d.queue[:0]
+	}
+	return batch, d.since, !d.closed
 }
 
 func (d *diskWriter) run() {
 	defer close(d.done)
 	var batch []replica.Record
 	for {
-		d.mu.Lock()
-		for len(d.queue) == 0 && !d.closed {
-			d.some.Wait()
+		var since time.Time
+		var more bool
+		if batch, since, more = d.take(batch[:0]); len(batch) == 0 {
+			if !more {
+				return
+			}
+			<-d.wake
+			continue
 		}
-		if len(d.queue) == 0 {
-			d.mu.Unlock()
-			return
+		if d.n.cfg.FlushDelayMs > 0 {
+			batch = d.gather(batch)
 		}
-		batch, d.queue = d.queue, batch[:0]
-		since := d.since
-		d.mu.Unlock()
 		if !d.write(batch, since) {
 			return
 		}
@@ -73,9 +99,37 @@ func (d *diskWriter) run() {
 	}
 }
 
+// gather waits for more records: until zookeeper.flushDelay has passed since
+// the last flush, until none came for maxWriteQueuePollTime, or until there are
+// maxBatchSize of them (SyncRequestProcessor).
+func (d *diskWriter) gather(batch []replica.Record) []replica.Record {
+	c := d.n.cfg
+	limit := c.MaxBatchSize
+	end := d.flushed.Add(time.Duration(c.FlushDelayMs) * time.Millisecond)
+	patience := time.NewTimer(0)
+	defer patience.Stop()
+	for limit <= 0 || len(batch) < limit {
+		wait := min(time.Until(end), time.Duration(c.MaxWriteQueuePollTimeMs)*time.Millisecond)
+		if wait <= 0 {
+			break
+		}
+		patience.Reset(wait)
+		select {
+		case <-d.wake:
+		case <-patience.C:
+			return batch
+		}
+		var more bool
+		if batch, _, more = d.take(batch); !more {
+			break
+		}
+	}
+	return batch
+}
+
 // write makes a batch durable, in pieces of at most maxBatchSize.
 func (d *diskWriter) write(batch []replica.Record, since time.Time) bool {
-	m := d.n.metrics
+	m := &d.n.metrics.Sync
 	begin := time.Now()
 	m.SyncProcessorQueueSize.Observe(int64(len(batch)))
 	m.SyncProcessorRequestQueued.AddN(int64(len(batch)))
@@ -91,6 +145,7 @@ func (d *diskWriter) write(batch []replica.Record, since time.Time) bool {
 			return false
 		}
 		m.SyncProcessorQueueAndFlushTime.ObserveN(time.Since(since).Milliseconds(), int64(k))
+		d.flushed = time.Now()
 		last := batch[k-1].Zxid
 		batch = batch[k:]
 		d.n.inbox.put(item{event: replica.Event{Kind: replica.Durable, Zxid: last}})
@@ -115,7 +170,7 @@ func (d *diskWriter) commit(batch []replica.Record) error {
 	if err != nil {
 		return err
 	}
-	m := d.n.metrics
+	m := &d.n.metrics.Sync
 	m.FsyncTime.Observe(took.Milliseconds())
 	m.SyncProcessorFlushTime.Observe(time.Since(begin).Milliseconds())
 	m.SyncProcessorBatchSize.Observe(int64(len(batch)))

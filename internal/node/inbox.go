@@ -13,6 +13,7 @@ type item struct {
 	event replica.Event
 	conn  *clientport.Conn
 	mem   *clientport.Buffer // of a batch
+	count int                // requests in a batch
 	tick  bool               // the loop fills in who was touched
 }
 

@@ -10,11 +10,13 @@ import (
 // loop is the one goroutine that steps the core. Each turn takes everything
 // that waits, steps once, and carries the effects out.
 type loop struct {
-	n      *Node
-	conns  []*clientport.Conn // by id
-	events []replica.Event
-	fx     replica.Effects
-	lastMs int64 // clock of the last tick
+	n        *Node
+	conns    []*clientport.Conn // by id
+	throttle *throttler         // nil: off
+	events   []replica.Event
+	touch    []replica.ConnID
+	fx       replica.Effects
+	lastMs   int64 // clock of the last tick
 }
 
 func (l *loop) run() {
@@ -26,24 +28,21 @@ func (l *loop) run() {
 			return
 		}
 		l.turn(items)
+		for l.throttle.waiting() {
+			l.turn(nil)
+		}
 		clear(items)
 	}
 }
 
 func (l *loop) turn(items []item) {
 	n := l.n
-	l.events = l.events[:0]
-	for i := range items {
-		it := &items[i]
-		if it.conn != nil && it.event.Kind == replica.ConnOpen {
-			l.admit(it.conn)
-		}
-		if it.tick {
-			it.event.Touched = l.touched()
-		}
-		l.events = append(l.events, it.event)
+	now := n.clock()
+	if l.throttle != nil {
+		items = l.throttle.pass(items, now.Mono)
 	}
-	n.core.step(n.clock(), l.events, &l.fx, l.conns)
+	l.gather(items, now)
+	l.step(now)
 	if len(l.fx.Append) > 0 {
 		n.disk.put(l.fx.Append)
 	}
@@ -53,14 +52,46 @@ func (l *loop) turn(items []item) {
 		}
 	}
 	l.closeConns()
+	n.observe(&l.fx, items, now)
 	l.release(items)
+	if n.port != nil {
+		n.port.Relieve()
+	}
 	if l.fx.Again {
 		n.inbox.put(item{event: replica.Event{Kind: replica.Tick}, tick: true})
 	}
 	if l.fx.Snapshot != nil {
 		n.startSnapshot(l.fx.Snapshot)
 	}
-	n.observe(&l.fx, len(items))
+}
+
+// gather makes the events of a turn.
+func (l *loop) gather(items []item, now replica.Time) {
+	l.events = l.events[:0]
+	for i := range items {
+		it := &items[i]
+		if it.event.Kind == replica.ConnOpen {
+			l.admit(it.conn)
+		}
+		if it.tick {
+			it.event.Touched = l.touched(now.Mono)
+		}
+		l.events = append(l.events, it.event)
+	}
+}
+
+// step steps the core and delivers to the connections what it says to them,
+// both under the write lock (core).
+func (l *loop) step(now replica.Time) {
+	c := &l.n.core
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.r.Step(now, l.events, &l.fx)
+	for _, id := range l.fx.Dirty {
+		if conn := l.conns[id]; conn != nil {
+			l.throttle.answered(conn, conn.Deliver(c.r))
+		}
+	}
 }
 
 func (l *loop) admit(c *clientport.Conn) {
@@ -72,16 +103,15 @@ func (l *loop) admit(c *clientport.Conn) {
 
 // touched lists the connections that read outside the loop since the last
 // tick, so that their sessions live on.
-func (l *loop) touched() []replica.ConnID {
-	var ids []replica.ConnID
-	since := l.lastMs
-	l.lastMs = l.n.clock().Mono
+func (l *loop) touched(now int64) []replica.ConnID {
+	l.touch = l.touch[:0]
 	for id, c := range l.conns {
-		if c != nil && c.LastActive.Load() >= since {
-			ids = append(ids, replica.ConnID(id))
+		if c != nil && c.LastActive.Load() >= l.lastMs {
+			l.touch = append(l.touch, replica.ConnID(id))
 		}
 	}
-	return ids
+	l.lastMs = now
+	return l.touch
 }
 
 func (l *loop) closeConns() {
@@ -102,7 +132,6 @@ func (l *loop) release(items []item) {
 		it := &items[i]
 		switch it.event.Kind {
 		case replica.ClientBatch:
-			l.n.port.LargeDone(len(it.event.Frames))
 			clientport.Recycle(it.mem)
 		case replica.ConnClosed:
 			l.conns[it.conn.ID()] = nil

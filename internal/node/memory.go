@@ -8,7 +8,6 @@ import (
 	"runtime/metrics"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 )
 
@@ -53,24 +52,27 @@ const (
 
 // collectorPace keeps the collector's percentage in step with the heap.
 type collectorPace struct {
-	percent atomic.Int64
+	percent int
 }
 
 func (p *collectorPace) adjust() {
 	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(sample)
 	live := int64(sample[0].Value.Uint64())
-	percent := int64(slackMax)
+	percent := slackMax
 	if live > 0 {
-		percent = min(max(slackBytes*100/live, slackMin), slackMax)
+		percent = int(min(max(slackBytes*100/live, slackMin), slackMax))
 	}
-	if p.percent.Swap(percent) != percent {
-		debug.SetGCPercent(int(percent))
+	if p.percent != percent {
+		p.percent = percent
+		debug.SetGCPercent(percent)
 	}
 }
 
-// paceCollector runs until the node stops.
-func (n *Node) paceCollector() {
+// PaceCollector keeps the garbage collector's slack in proportion to the heap
+// until done is closed, unless GOGC says otherwise. It concerns the whole
+// process, so the program calls it and not a node.
+func PaceCollector(done <-chan struct{}) {
 	if os.Getenv("GOGC") != "" {
 		return
 	}
@@ -81,7 +83,7 @@ func (n *Node) paceCollector() {
 		p.adjust()
 		select {
 		case <-t.C:
-		case <-n.stopping:
+		case <-done:
 			return
 		}
 	}

@@ -77,7 +77,7 @@ type Node struct {
 	stopping     chan struct{} // no new work
 	halted       chan struct{} // give up what is under way
 	loopDone     chan struct{}
-	work         sync.WaitGroup
+	work         sync.WaitGroup // ticker, purger, snapshots
 	stopOnce     sync.Once
 
 	failOnce sync.Once
@@ -117,13 +117,16 @@ func Start(cfg *config.Config, opts Options) (*Node, error) {
 	return n, nil
 }
 
+// startServing opens the client port first: that it is taken shows at once,
+// and an operator's command is answered while a long recovery runs.
 func (n *Node) startServing() error {
 	begin := time.Now()
-	report, err := n.recover()
-	if err != nil {
+	if err := n.listen(); err != nil {
 		return &ExitError{exitUnexpected, err}
 	}
-	if err := n.listen(); err != nil {
+	report, err := n.recover()
+	if err != nil {
+		n.stopListening()
 		return &ExitError{exitUnexpected, err}
 	}
 	n.core.r.Start(n.clock())
@@ -135,18 +138,14 @@ func (n *Node) startServing() error {
 	n.disk = newDiskWriter(n, log)
 	n.wireMetrics()
 	go n.disk.run()
-	l := &loop{n: n}
+	l := &loop{n: n, throttle: newThrottler(n)}
 	go l.run()
-	go n.ticker(n.tickEvery())
-	go n.purger()
-	go n.paceCollector()
+	n.work.Go(func() { n.ticker(n.tickEvery()) })
+	n.work.Go(n.purger)
 	if report.Txns > 0 {
 		n.inbox.put(item{event: replica.Event{Kind: replica.SnapshotWanted}})
 	}
 	n.serving.Store(true)
-	if n.port != nil {
-		go n.port.Serve()
-	}
 	n.banner(report, time.Since(begin))
 	return nil
 }
@@ -185,7 +184,18 @@ func (n *Node) listen() error {
 			Weights: t.WeightEnabled, NewWeight: t.GlobalWeight, RenewWeight: t.RenewWeight,
 		},
 	}
-	return n.port.Listen(net.JoinHostPort(n.cfg.ClientPortAddress, strconv.Itoa(n.cfg.ClientPort)))
+	if err := n.port.Listen(net.JoinHostPort(n.cfg.ClientPortAddress, strconv.Itoa(n.cfg.ClientPort))); err != nil {
+		return err
+	}
+	go n.port.Serve()
+	return nil
+}
+
+// stopListening ends a start that failed.
+func (n *Node) stopListening() {
+	if n.port != nil {
+		n.port.Drain(0)
+	}
 }
 
 // maxOutput is how many bytes a client may leave unread before it is cut off.
@@ -222,9 +232,6 @@ func (n *Node) fail(code int, err error) {
 	})
 }
 
-// drainLimit bounds how long a stop waits for requests in flight.
-const drainLimit = 5 * time.Second
-
 // Stop stops taking requests, answers those in flight, closes connections and
 // leaves a clean log.
 func (n *Node) Stop() error {
@@ -241,9 +248,10 @@ func (n *Node) stop() error {
 	}
 	close(n.halted)
 	err := n.disk.close()
-	n.work.Wait()
 	n.inbox.close()
 	<-n.loopDone
+	// Only the loop starts snapshots, so none begins from here on.
+	n.work.Wait()
 	return errors.Join(err, n.dirs.Close())
 }
 
@@ -254,7 +262,7 @@ func (n *Node) drainFor() time.Duration {
 	case <-n.failed:
 		return 0
 	default:
-		return drainLimit
+		return time.Duration(n.cfg.Requests.ShutdownTimeoutMs) * time.Millisecond
 	}
 }
 

@@ -47,7 +47,7 @@ func (n *Node) Reads(c *clientport.Conn, frames []byte) (taken, requests int) {
 // Batch hands frames to the loop.
 func (n *Node) Batch(c *clientport.Conn, frames []byte, mem *clientport.Buffer, requests int) {
 	n.metrics.PrepProcessorRequestQueued.AddN(int64(requests))
-	n.inbox.put(item{conn: c, mem: mem, event: replica.Event{
+	n.inbox.put(item{conn: c, mem: mem, count: requests, event: replica.Event{
 		Kind: replica.ClientBatch, Conn: replica.ConnID(c.ID()), Frames: frames, At: n.clock().Mono,
 	}})
 }

@@ -18,16 +18,14 @@ const progressEvery = 2 * time.Second
 // startSnapshot writes a snapshot in the background. A failure loses nothing,
 // as the log goes on: it is reported, and the next trigger tries again.
 func (n *Node) startSnapshot(s *replica.Snapshot) {
-	n.work.Add(1)
-	go func() {
-		defer n.work.Done()
+	n.work.Go(func() {
 		if err := n.writeSnapshot(s); err != nil {
 			n.core.abort(s)
 			n.log.Error("snapshot failed; the transaction log keeps everything, the next trigger tries again",
 				"zxid", zxidHex(s.Zxid), "error", err)
 		}
 		n.inbox.put(item{event: replica.Event{Kind: replica.SnapshotDone}})
-	}()
+	})
 }
 
 func (n *Node) writeSnapshot(s *replica.Snapshot) error {

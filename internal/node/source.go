@@ -1,7 +1,6 @@
 package node
 
 import (
-	"math"
 	"net/netip"
 	"time"
 
@@ -20,6 +19,9 @@ import (
 // Status implements admin.Source.
 func (n *Node) Status() admin.Status {
 	s := admin.Status{Serving: n.serving.Load(), Mode: admin.Standalone}
+	if !s.Serving {
+		return s // the core may not be there yet
+	}
 	n.core.view(func(r *replica.Replica) { s.Zxid = r.Tree().LastZxid() })
 	return s
 }
@@ -185,59 +187,4 @@ func (n *Node) Digests() []admin.Digest {
 		}
 	})
 	return list
-}
-
-// wireMetrics connects the gauges to what they show.
-func (n *Node) wireMetrics() {
-	m := n.metrics
-	count := func(f func(r *replica.Replica) int64) func() int64 {
-		return func() (v int64) {
-			n.core.view(func(r *replica.Replica) { v = f(r) })
-			return v
-		}
-	}
-	m.ZnodeCount.From(count(func(r *replica.Replica) int64 { return int64(r.Tree().NodeCount()) }))
-	m.EphemeralsCount.From(count(func(r *replica.Replica) int64 { return int64(r.Tree().EphemeralCount()) }))
-	m.WatchCount.From(count(func(r *replica.Replica) int64 { return int64(r.Tree().WatchCount()) }))
-	m.ApproximateDataSize.From(count(func(r *replica.Replica) int64 { return r.Tree().DataSize() }))
-	m.GlobalSessions.From(count(func(r *replica.Replica) int64 { return int64(r.SessionCount()) }))
-	m.AuthFailedCount.From(count(func(r *replica.Replica) int64 { return r.Stats().AuthFailed }))
-	m.Uptime.From(func() int64 { return time.Since(n.started).Milliseconds() })
-	m.OpenFileDescriptorCount.From(admin.OpenFiles)
-	m.MaxFileDescriptorCount.From(admin.MaxFiles)
-	if n.port != nil {
-		m.ConnectionDropProbability.From(func() float64 {
-			return math.Round(n.port.Throttle.DropProbability()*1e4) / 1e4
-		})
-	}
-}
-
-// observe records what a turn of the loop has done.
-func (n *Node) observe(fx *replica.Effects, events int) {
-	m := n.metrics
-	m.PrepProcessorQueueSize.Observe(int64(events))
-	observeRuns(fx.Reads, m.ObserveReads)
-	observeRuns(fx.Writes, m.ObserveUpdates)
-	if len(fx.Expired) > 0 {
-		m.StaleSessionsExpired.AddN(int64(len(fx.Expired)))
-	}
-	s := n.core.r.Stats() // only the loop changes it
-	last := &n.lastStats
-	m.WatchBytes.AddN(s.WatchBytes - last.WatchBytes)
-	m.DigestMismatchesCount.AddN(s.DigestMismatches - last.DigestMismatches)
-	m.ConnectionRevalidateCount.AddN(s.Revalidations - last.Revalidations)
-	m.RequestCommitQueued.AddN(s.Commits - last.Commits)
-	n.lastStats = s
-}
-
-// observeRuns records latencies, equal neighbours at once.
-func observeRuns(ms []int32, observe func(ms, n int64)) {
-	for i := 0; i < len(ms); {
-		j := i + 1
-		for j < len(ms) && ms[j] == ms[i] {
-			j++
-		}
-		observe(int64(ms[i]), int64(j-i))
-		i = j
-	}
 }

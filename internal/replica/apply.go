@@ -1,6 +1,8 @@
 package replica
 
 import (
+	"math"
+
 	"zooid/internal/jute"
 	"zooid/internal/wire"
 )
@@ -29,6 +31,9 @@ func (r *Replica) commit(p *proposal) {
 	body := p.entry[wire.TxnHeaderSize : wire.TxnHeaderSize+p.body]
 	r.tree.Apply(&h, body, &r.res)
 	r.stats.Commits++
+	if age := r.now.Wall - h.Time; age >= 0 {
+		r.fx.Ages = append(r.fx.Ages, int32(min(age, math.MaxInt32)))
+	}
 	if r.cfg.Digest {
 		r.compareDigest(p)
 		r.rememberDigest(p.zxid)
@@ -64,6 +69,10 @@ func (r *Replica) compareDigest(p *proposal) {
 func (r *Replica) release(c *conn) {
 	for !c.gone && c.waiting() > 0 && c.slots[c.slotHead].zxid == 0 {
 		s := c.pop()
+		if s.throttled {
+			r.throttled(c, s)
+			continue
+		}
 		d := jute.NewDecoder(c.frame(s))
 		var h wire.RequestHeader
 		h.Decode(&d)

@@ -38,6 +38,8 @@ type slot struct {
 	at   int64 // Time.Mono of arrival
 	off  int   // in the stream of held frames
 	n    int
+	// throttled: the reply is THROTTLEDOP, and no frame is held.
+	throttled bool
 }
 
 // LastRequest is what cons shows of the newest request answered in the core.

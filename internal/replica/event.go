@@ -51,6 +51,9 @@ type Event struct {
 	At      int64 // Time.Mono of arrival
 	Zxid    int64
 	Touched []ConnID
+	// Throttled has the requests of a batch answered with THROTTLEDOP, each in
+	// its turn: they have waited too long before they came here.
+	Throttled bool
 }
 
 // Record is one transaction on its way into the log: header, body and digest.
@@ -97,6 +100,16 @@ type Effects struct {
 	// Reads and Writes are the latencies, in ms, of the requests that this
 	// step answered.
 	Reads, Writes []int32
+	// Ages are, of each transaction applied, the ms since its time stamp.
+	Ages []int32
+	// Fired counts, of each change that found watchers, how many were told.
+	Fired []Fired
+}
+
+// Fired is how many watchers an event of a change went to.
+type Fired struct {
+	Event    int32 // wire.EventNodeCreated and its like
+	Watchers int32
 }
 
 // Reset empties the effects and keeps their memory.
@@ -109,4 +122,6 @@ func (fx *Effects) Reset() {
 	fx.Expired = fx.Expired[:0]
 	fx.Reads = fx.Reads[:0]
 	fx.Writes = fx.Writes[:0]
+	fx.Ages = fx.Ages[:0]
+	fx.Fired = fx.Fired[:0]
 }

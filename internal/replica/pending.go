@@ -47,6 +47,7 @@ type pendingTable struct {
 	// found without a search.
 	queue     []dated
 	queueHead int
+	queued    int64 // entries that ever were in the queue
 	// undo, while a multi is being prepared, holds what to restore.
 	undoing bool
 	undo    []undone
@@ -120,6 +121,7 @@ func (t *pendingTable) put(from *change, zxid int64) *change {
 			t.queueHead = 0
 		}
 		t.queue = append(t.queue, dated{c, zxid})
+		t.queued++
 	}
 	c.zxid = zxid
 	return c

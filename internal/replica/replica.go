@@ -53,12 +53,10 @@ type Stats struct {
 	Proposals        int64
 	Commits          int64
 	Revalidations    int64
-	FiredCreated     int64
-	FiredDeleted     int64
-	FiredChanged     int64
-	FiredChildren    int64
 	TTLCreated       int64
 	TTLDeleted       int64
+	ChangesQueued    int64 // records of changes in flight
+	ChangesRemoved   int64
 }
 
 // Replica is the state machine. It is not safe for concurrent use, except as
@@ -202,7 +200,12 @@ func (r *Replica) Proposed() int64 { return r.leader.Proposed() }
 func (r *Replica) Tree() *tree.Tree { return r.tree }
 
 // Stats returns the counts since the start; it only reads.
-func (r *Replica) Stats() Stats { return r.stats }
+func (r *Replica) Stats() Stats {
+	s := r.stats
+	s.ChangesQueued = r.pending.queued
+	s.ChangesRemoved = r.pending.queued - int64(len(r.pending.queue)-r.pending.queueHead)
+	return s
+}
 
 // Outstanding returns the number of transactions that are proposed and not
 // applied; it only reads.

@@ -1,6 +1,8 @@
 package replica
 
 import (
+	"bytes"
+
 	"zooid/internal/jute"
 	"zooid/internal/tree"
 	"zooid/internal/wire"
@@ -94,6 +96,7 @@ func appendMultiResult(b []byte, res *tree.Result) []byte {
 // notify encodes the events of the change that was just applied, each for a
 // connection that may read the node.
 func (r *Replica) notify(zxid int64, res *tree.Result) {
+	first := len(r.fx.Fired)
 	for i := range res.Hits {
 		hit := &res.Hits[i]
 		c := r.conn(ConnID(hit.Conn))
@@ -101,16 +104,12 @@ func (r *Replica) notify(zxid int64, res *tree.Result) {
 			continue
 		}
 		r.event(c, zxid, hit.Event, hit.Path)
-		switch hit.Event {
-		case wire.EventNodeCreated:
-			r.stats.FiredCreated++
-		case wire.EventNodeDeleted:
-			r.stats.FiredDeleted++
-		case wire.EventNodeDataChanged:
-			r.stats.FiredChanged++
-		case wire.EventNodeChildrenChanged:
-			r.stats.FiredChildren++
+		k := len(r.fx.Fired)
+		if i == 0 || k == first || res.Hits[i-1].Event != hit.Event || !bytes.Equal(res.Hits[i-1].Path, hit.Path) {
+			r.fx.Fired = append(r.fx.Fired, Fired{Event: hit.Event})
+			k++
 		}
+		r.fx.Fired[k-1].Watchers++
 	}
 }
 

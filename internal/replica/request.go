@@ -22,9 +22,38 @@ func (r *Replica) clientBatch(e *Event) {
 	}
 	for b := e.Frames; len(b) >= lengthSize && !c.gone; {
 		n := int(binary.BigEndian.Uint32(b))
-		r.request(c, b[lengthSize:lengthSize+n], e.At)
+		if e.Throttled {
+			r.throttle(c, b[lengthSize:lengthSize+n], e.At)
+		} else {
+			r.request(c, b[lengthSize:lengthSize+n], e.At)
+		}
 		b = b[lengthSize+n:]
 	}
+}
+
+// throttle answers a request with THROTTLEDOP when its turn comes.
+func (r *Replica) throttle(c *conn, frame []byte, at int64) {
+	d := jute.NewDecoder(frame)
+	var h wire.RequestHeader
+	h.Decode(&d)
+	if d.Err() != nil || !h.Type.Known() {
+		r.request(c, frame, at)
+		return
+	}
+	if !r.enforceAuth(c, h) {
+		return
+	}
+	s := slot{xid: h.Xid, op: h.Type, at: at, throttled: true}
+	if c.waiting() > 0 {
+		c.push(s, nil)
+		return
+	}
+	r.throttled(c, s)
+}
+
+func (r *Replica) throttled(c *conn, s slot) {
+	c.answered++
+	r.reply(c, s.xid, r.tree.LastZxid(), wire.CodeThrottledOp)
 }
 
 // request takes one request: it answers it, queues it behind the session's

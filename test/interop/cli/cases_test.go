@@ -396,10 +396,10 @@ ls -R /t
 deleteall /t
 ls /
 `},
-	{name: "chroot below", options: []string{}, lines: `
-create /root v
-create /root/k v
-ls /root
+	{name: "one below another", lines: `
+create /top v
+create /top/k v
+ls /top
 `},
 	{name: "read-only flag", options: []string{"-r"}, lines: "ls /\n"},
 	{name: "wait for the connection", options: []string{"-waitforconnection"}, lines: "ls /\n"},

@@ -1,0 +1,134 @@
+package node
+
+import (
+	"math"
+	"time"
+
+	"zooid/internal/admin"
+	"zooid/internal/replica"
+	"zooid/internal/wire"
+)
+
+// wireMetrics connects the gauges to what they show.
+func (n *Node) wireMetrics() {
+	m := n.metrics
+	count := func(f func(r *replica.Replica) int64) func() int64 {
+		return func() (v int64) {
+			n.core.view(func(r *replica.Replica) { v = f(r) })
+			return v
+		}
+	}
+	m.ZnodeCount.From(count(func(r *replica.Replica) int64 { return int64(r.Tree().NodeCount()) }))
+	m.EphemeralsCount.From(count(func(r *replica.Replica) int64 { return int64(r.Tree().EphemeralCount()) }))
+	m.WatchCount.From(count(func(r *replica.Replica) int64 { return int64(r.Tree().WatchCount()) }))
+	m.ApproximateDataSize.From(count(func(r *replica.Replica) int64 { return r.Tree().DataSize() }))
+	m.GlobalSessions.From(count(func(r *replica.Replica) int64 { return int64(r.SessionCount()) }))
+	m.AuthFailedCount.From(count(func(r *replica.Replica) int64 { return r.Stats().AuthFailed }))
+	m.Uptime.From(func() int64 { return time.Since(n.started).Milliseconds() })
+	m.OpenFileDescriptorCount.From(admin.OpenFiles)
+	m.MaxFileDescriptorCount.From(admin.MaxFiles)
+	if n.port != nil {
+		m.ConnectionDropProbability.From(func() float64 {
+			return math.Round(n.port.Throttle.DropProbability()*1e4) / 1e4
+		})
+	}
+}
+
+// observe records what a turn of the loop has done.
+func (n *Node) observe(fx *replica.Effects, items []item, begin replica.Time) {
+	m := n.metrics
+	took := n.clock().Mono - begin.Mono
+	requests := n.observeArrivals(items, begin.Mono)
+	if requests > 0 {
+		m.PrepProcessorQueueSize.Observe(requests)
+		m.PrepProcessTime.Observe(took)
+	}
+	if len(fx.Append) > 0 {
+		m.ProposalProcessTime.Observe(took)
+	}
+	observeRuns(fx.Reads, func(ms, k int64) {
+		m.ObserveReads(ms, k)
+		m.ReadCommitProcTime.ObserveN(ms, k)
+	})
+	m.ReadFinalProcTime.ObserveN(took, int64(len(fx.Reads)))
+	observeRuns(fx.Writes, func(ms, k int64) {
+		m.ObserveUpdates(ms, k)
+		m.WriteCommitProcTime.ObserveN(ms, k)
+		m.LocalWriteCommittedTime.ObserveN(took, k)
+	})
+	if k := int64(len(fx.Ages)); k > 0 {
+		observeRuns(fx.Ages, m.PropagationLatency.ObserveN)
+		m.CommitProcessTime.Observe(took)
+		m.WriteBatchTimeInCommitProcessor.Observe(took)
+		m.WriteFinalProcTime.ObserveN(took, k)
+		m.WriteCommitProcIssued.Observe(k)
+		m.CommitCommitProcReqQueued.Observe(k)
+	}
+	if requests > 0 || len(fx.Ages) > 0 {
+		m.ReadCommitProcIssued.Observe(int64(len(fx.Reads)))
+		m.WriteCommitProcReqQueued.Observe(int64(n.core.r.Outstanding()))
+	}
+	for _, f := range fx.Fired {
+		n.observeFired(f)
+	}
+	n.observeStats(fx)
+}
+
+// observeArrivals records how long the requests of a turn waited for it.
+func (n *Node) observeArrivals(items []item, now int64) (requests int64) {
+	m := n.metrics
+	for i := range items {
+		it := &items[i]
+		if it.event.Kind == replica.ClientBatch {
+			requests += int64(it.count)
+			m.PrepProcessorQueueTime.ObserveN(now-it.event.At, int64(it.count))
+		}
+	}
+	return requests
+}
+
+func (n *Node) observeFired(f replica.Fired) {
+	m := n.metrics
+	switch f.Event {
+	case wire.EventNodeCreated:
+		m.NodeCreatedWatchCount.Observe(int64(f.Watchers))
+	case wire.EventNodeDeleted:
+		m.NodeDeletedWatchCount.Observe(int64(f.Watchers))
+	case wire.EventNodeDataChanged:
+		m.NodeChangedWatchCount.Observe(int64(f.Watchers))
+	case wire.EventNodeChildrenChanged:
+		m.NodeChildrenWatchCount.Observe(int64(f.Watchers))
+	}
+}
+
+// observeStats records by how much the core's own counts have grown.
+func (n *Node) observeStats(fx *replica.Effects) {
+	m := n.metrics
+	if len(fx.Expired) > 0 {
+		m.StaleSessionsExpired.AddN(int64(len(fx.Expired)))
+	}
+	s := n.core.r.Stats() // only the loop changes it
+	last := &n.lastStats
+	if s == *last {
+		return
+	}
+	m.WatchBytes.AddN(s.WatchBytes - last.WatchBytes)
+	m.DigestMismatchesCount.AddN(s.DigestMismatches - last.DigestMismatches)
+	m.ConnectionRevalidateCount.AddN(s.Revalidations - last.Revalidations)
+	m.RequestCommitQueued.AddN(s.Commits - last.Commits)
+	m.OutstandingChangesQueued.AddN(s.ChangesQueued - last.ChangesQueued)
+	m.OutstandingChangesRemoved.AddN(s.ChangesRemoved - last.ChangesRemoved)
+	n.lastStats = s
+}
+
+// observeRuns records latencies, equal neighbours at once.
+func observeRuns(ms []int32, observe func(ms, n int64)) {
+	for i := 0; i < len(ms); {
+		j := i + 1
+		for j < len(ms) && ms[j] == ms[i] {
+			j++
+		}
+		observe(int64(ms[i]), int64(j-i))
+		i = j
+	}
+}
