@@ -59,6 +59,9 @@ func (c *Client) AddAuth(ctx context.Context, scheme string, auth []byte) error 
 	c.mu.Unlock()
 	select {
 	case err := <-wait:
+		if err == ErrAuthFailed {
+			<-c.done // so that the end of the client is seen with its reason
+		}
 		return opError("addauth", "", err)
 	case <-c.done:
 		return opError("addauth", "", c.Err())

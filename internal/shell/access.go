@@ -2,7 +2,6 @@ package shell
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"zooid/zk"
@@ -113,11 +112,7 @@ func addAuth(ctx context.Context, s *Shell, a *arguments) error {
 	}
 	// Apache's shell does not wait for the answer; here the next command finds
 	// what there is, and a script learns of a refusal.
-	err := s.client.AddAuth(ctx, a.words[1], auth)
-	if errors.Is(err, zk.ErrAuthFailed) {
-		<-s.client.Done() // its event comes before the complaint
-	}
-	return err
+	return s.client.AddAuth(ctx, a.words[1], auth)
 }
 
 func whoAmI(ctx context.Context, s *Shell, _ *arguments) error {

@@ -73,12 +73,12 @@ func commandTable() []command {
 			words: 2, run: addWatch, options: []option{{name: "m", value: true}}},
 		{name: "removewatches", syntax: "path [-c|-d|-a] [-l]", words: 2, run: removeWatches,
 			options: []option{{name: "c"}, {name: "d"}, {name: "p"}, {name: "r"}, {name: "a"}, {name: "l"}}},
-		{name: "config", syntax: "[-c] [-w] [-s]", run: config, options: []option{{name: "s"}, {name: "w"}, {name: "c"}}},
+		{name: "config", syntax: "[-c] [-w] [-s]", run: showConfig, options: []option{{name: "s"}, {name: "w"}, {name: "c"}}},
 		{name: "reconfig", syntax: "[-s] [-v version] [[-file path] | [-members serverID=host:port1:port2;port3[,...]*]]" +
 			" | [-add serverId=host:port1:port2;port3[,...]]* [-remove serverId[,...]*]", run: reconfig,
 			options: []option{{name: "s"}, {name: "v", value: true}, {name: "file", value: true},
 				{name: "members", value: true}, {name: "add", value: true}, {name: "remove", value: true}}},
-		{name: "version", run: version},
+		{name: "version", run: showVersion},
 	}
 	sort.Slice(table, func(i, j int) bool { return table[i].name < table[j].name })
 	return table

@@ -8,7 +8,7 @@ import (
 	"zooid/zk"
 )
 
-func config(ctx context.Context, s *Shell, a *arguments) error {
+func showConfig(ctx context.Context, s *Shell, a *arguments) error {
 	var data []byte
 	var st zk.Stat
 	var err error
@@ -125,7 +125,7 @@ func (s *Shell) change(a *arguments) (zk.Change, error) {
 	return change, nil
 }
 
-func version(_ context.Context, s *Shell, a *arguments) error {
+func showVersion(_ context.Context, s *Shell, a *arguments) error {
 	if len(a.words) > 1 {
 		return s.find("version").usage()
 	}

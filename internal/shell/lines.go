@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"time"
@@ -83,6 +84,10 @@ func (s *Shell) typeLines() {
 	l.SetWordCompleter(s.complete)
 	s.loadHistory(l)
 	defer s.saveHistory(l)
+	s.interrupts = make(chan os.Signal, 1)
+	signal.Notify(s.interrupts, os.Interrupt)
+	defer signal.Stop(s.interrupts)
+	s.awaitConnection()
 	for !s.quitting {
 		_ = s.console.flush() // what fails here fails again at the end
 		line, err := l.Prompt(s.prompt())
@@ -98,6 +103,16 @@ func (s *Shell) typeLines() {
 		}
 		s.executeLine(line)
 	}
+}
+
+// firstPrompt is how long the first prompt waits, so that it can say CONNECTED.
+const firstPrompt = 500 * time.Millisecond
+
+func (s *Shell) awaitConnection() {
+	ctx, cancel := context.WithTimeout(context.Background(), firstPrompt)
+	defer cancel()
+	_ = s.client.Wait(ctx) // the prompt shows how it ended
+	s.settle()
 }
 
 // secret reports lines that hold a password and are not kept.

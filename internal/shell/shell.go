@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -58,6 +59,9 @@ type Shell struct {
 	count    int
 	status   int
 	quitting bool
+	// interrupts are presses of Ctrl-C while a person's command runs; nil in a
+	// shell that is not interactive, which they end.
+	interrupts chan os.Signal
 }
 
 // Main runs the shell with the arguments of zkCli.sh and returns the exit code.
@@ -85,6 +89,9 @@ func (s *Shell) main(args []string) int {
 	if err := s.opt.configure(&s.env); err != nil {
 		s.console.errorf("zooid cli: %v", err)
 		return exitUsage
+	}
+	for _, note := range s.opt.notes {
+		s.console.errorf("zooid cli: %s", note)
 	}
 	s.console.printf("Connecting to %s\n", s.opt.server)
 	if err := s.connect(s.opt.server); err != nil {
@@ -261,5 +268,30 @@ func (s *Shell) dispatch(words []string) error {
 	if len(a.words) < cmd.words {
 		return cmd.usage()
 	}
-	return cmd.run(context.Background(), s, a)
+	return s.interruptible(func(ctx context.Context) error { return cmd.run(ctx, s, a) })
+}
+
+// errInterrupted is the error of a command that Ctrl-C ended.
+const errInterrupted = complaint("Interrupted")
+
+// interruptible runs a command that Ctrl-C ends, without ending the shell.
+func (s *Shell) interruptible(run func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	if s.interrupts != nil {
+		done := make(chan struct{})
+		defer close(done)
+		go func() {
+			select {
+			case <-s.interrupts:
+				cancel(errInterrupted)
+			case <-done:
+			}
+		}()
+	}
+	err := run(ctx)
+	if err != nil && context.Cause(ctx) == errInterrupted {
+		return errInterrupted
+	}
+	return err
 }

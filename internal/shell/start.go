@@ -23,6 +23,7 @@ type startOptions struct {
 	properties    [][2]string // from -Dname=value
 	command       []string
 	clientOptions []zk.Option
+	notes         []string // for the user, before anything else
 }
 
 // parse reads the arguments: options up to the first word that is none, which
@@ -137,6 +138,9 @@ func (o *startOptions) apply(p properties, env *Environment) error {
 	}
 	if buffer > 0 {
 		o.clientOptions = append(o.clientOptions, zk.WithMaxRequest(buffer), zk.WithMaxReply(buffer))
+	}
+	if name := p["java.security.auth.login.config"]; name != "" {
+		o.notes = append(o.notes, "java.security.auth.login.config="+name+": this shell has no SASL and goes on without it")
 	}
 	if p.yes("zookeeper.client.secure", false) {
 		config, err := tlsConfig(p, env.ReadFile)
