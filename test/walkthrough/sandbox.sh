@@ -6,7 +6,7 @@
 # file nor a process nor port 2181, is seen or left outside.
 set -euo pipefail
 archive=$1 walkthrough=$2
-user=hadoop id=4242
+user=hadoop id=4242 groups=--clear-groups
 
 hostname zoo-01
 ip link set lo up
@@ -33,9 +33,10 @@ cp "$archive" "$walkthrough" "$root/walkthrough/"
 # The user, for this sandbox only.
 { grep -v "^$user:" /etc/passwd; echo "$user:x:$id:$id::/home/hadoop:/bin/bash"; } >"$root/walkthrough/passwd"
 mount --bind "$root/walkthrough/passwd" "$root/etc/passwd"
-chown -R $id:$id "$root"/{application/hadoop,data,home/hadoop} 2>/dev/null || id=0
+# (Where no root but an ordinary user plays, that user is already one.)
+chown -R $id:$id "$root"/{application/hadoop,data,home/hadoop} 2>/dev/null || id=0 groups=--keep-groups
 
 cd "$root"
-exec chroot . setpriv --reuid $id --regid $id --clear-groups \
+exec chroot . setpriv --reuid $id --regid $id $groups \
   env -i HOME=/home/hadoop USER=$user LANG=C.UTF-8 TZ=UTC PATH=/usr/local/bin:/usr/bin:/bin \
   bash "/walkthrough/$(basename "$walkthrough")" "/walkthrough/$(basename "$archive")"
