@@ -30,7 +30,7 @@ func TestWalkthrough(t *testing.T) {
 	if os.Getuid() != 0 {
 		args = append(args, "--map-root-user")
 	}
-	args = append(args, "bash", "sandbox.sh", archives[0], "walkthrough.sh")
+	args = append(args, "bash", "sandbox.sh", archives[0], "walkthrough.sh", t.TempDir())
 	cmd := exec.Command("unshare", args...)
 	var transcript bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &transcript, &transcript
