@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # sandbox.sh ARCHIVE WALKTHROUGH DIR runs WALKTHROUGH on a machine of its own,
-# whose root is mounted on the empty directory DIR: same programs, but a network with nothing on it, empty /application and /data,
-# and the user hadoop. It must run in fresh mount, network, process and host
-# name namespaces (see walkthrough_test.go), so that nothing of it, neither a
-# file nor a process nor port 2181, is seen or left outside.
+# whose root is mounted on the empty directory DIR: same programs, but a network
+# with nothing on it, empty /application and /data, and the user hadoop. It must
+# run in fresh mount, network, process and host name namespaces (see
+# walkthrough_test.go), so that nothing of it, neither a file nor a process nor
+# port 2181, is seen or left outside.
 set -euo pipefail
 archive=$1 walkthrough=$2 root=$3
 user=hadoop id=4242 groups=--clear-groups
