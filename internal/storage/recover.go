@@ -277,7 +277,9 @@ func (r *recovery) applyAll(t *Txns, zxid int64) error {
 			return err
 		}
 		if r.report.Txns == 0 {
-			r.first(e, t, zxid)
+			if err := r.first(e, t, zxid); err != nil {
+				return err
+			}
 		}
 		r.reached = r.reached || e.Header.Zxid == r.skippedZxid
 		if err := r.target.Apply(&e.Header, e.Body, e.Digest); err != nil {
@@ -294,15 +296,21 @@ func (r *recovery) applyAll(t *Txns, zxid int64) error {
 }
 
 // first looks at the first transaction behind a snapshot. Apache's server
-// does not mind a gap there.
-func (r *recovery) first(e *Entry, t *Txns, zxid int64) {
+// does not mind a gap there, but it does mind a log before that cannot be
+// read to its end.
+func (r *recovery) first(e *Entry, t *Txns, zxid int64) error {
 	next := e.Header.Zxid
 	if r.report.Snapshot == nil || epochOf(next) != epochOf(zxid) || next == zxid+1 {
-		return
+		return nil
 	}
 	name, _ := t.File()
 	gap := &GapError{File: name, Offset: e.Offset, Prev: zxid, Next: next, Before: "the last one of " + path.Base(r.report.Snapshot.Path)}
+	if n := len(t.Torn); n > 0 {
+		gap.Torn = t.Torn[n-1]
+		return gap
+	}
 	r.report.Notes = append(r.report.Notes, gap.Error())
+	return nil
 }
 
 // covered refuses an older snapshot whose logs do not lead up to a newer one
