@@ -144,7 +144,8 @@ func (t *Tree) EphemeralPaths(session int64, yield func(path []byte) bool) {
 // session's ephemerals that begin with prefix; a null or blank prefix and "/"
 // mean all. A read.
 func (t *Tree) AppendEphemerals(b []byte, session int64, prefix []byte) []byte {
-	if len(bytes.TrimLeft(prefix, "\t\n\v\f\r\x1c\x1d\x1e\x1f ")) == 0 {
+	blank := func(r rune) bool { return r <= ' ' }
+	if p := bytes.TrimFunc(prefix, blank); len(p) == 0 || len(p) == 1 && p[0] == '/' {
 		prefix = nil
 	}
 	start, count := len(b), int32(0)
