@@ -28,6 +28,34 @@ func (c *core) reads(conn *clientport.Conn, frames []byte) (bytes, requests int,
 	return bytes, requests, c.r.Tree().LastZxid()
 }
 
+// list answers one request for a long list of children, in turns; false when
+// the first request is none.
+func (c *core) list(conn *clientport.Conn, frames []byte) (size int, zxid int64) {
+	id := replica.ConnID(conn.ID())
+	var l *replica.List
+	c.view(func(r *replica.Replica) { l, size = r.BeginList(id, frames) })
+	if l == nil {
+		return 0, 0
+	}
+	for done := false; !done; {
+		c.view(func(r *replica.Replica) {
+			out := conn.BeginOut()
+			before := len(out)
+			out, done = r.ListTurn(id, l, out)
+			conn.EndOut(out, b2i(len(out) > before))
+			zxid = r.Tree().LastZxid()
+		})
+	}
+	return size, zxid
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 // view lets f read the replica.
 func (c *core) view(f func(r *replica.Replica)) {
 	c.mu.RLock()

@@ -36,6 +36,11 @@ func (n *Node) Reads(c *clientport.Conn, frames []byte) (taken, requests int) {
 		return 0, 0
 	}
 	taken, requests, zxid := n.core.reads(c, frames)
+	if requests == 0 {
+		if taken, zxid = n.core.list(c, frames); taken > 0 {
+			requests = 1
+		}
+	}
 	if requests > 0 {
 		c.LastActive.Store(n.clock().Mono)
 		n.metrics.ObserveReads(0, int64(requests))

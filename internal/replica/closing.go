@@ -111,7 +111,7 @@ func (r *Replica) sweepContainers() {
 // proposeDeleteContainer removes a candidate if it still is one.
 func (r *Replica) proposeDeleteContainer(path []byte) {
 	n := r.tree.Lookup(path)
-	if n == 0 || r.pending.get(path) != nil || r.tree.NumChildren(n) > 0 {
+	if n == 0 || r.pending.get(path) != nil || !r.tree.MayGo(n, r.now.Wall, r.cfg.ContainerNeverUsed) {
 		return
 	}
 	w := write{zxid: r.draft()}

@@ -14,7 +14,9 @@ import (
 // replies to out. It returns out, the number of bytes and of requests it took.
 //
 // It only reads, so any number of connections may call it between steps; the
-// caller makes sure that the connection has nothing outstanding in the core.
+// caller makes sure that the connection has nothing outstanding in the core. It
+// also stops in front of a list that is so long that it is made in turns
+// (BeginList).
 func (r *Replica) ServeReads(id ConnID, frames, out []byte) ([]byte, int, int) {
 	c := r.conn(id)
 	if c == nil || c.gone || c.sess == nil || c.sess.closing || len(r.cfg.EnforceAuth) > 0 {
@@ -27,7 +29,7 @@ func (r *Replica) ServeReads(id ConnID, frames, out []byte) ([]byte, int, int) {
 		d := jute.NewDecoder(frame)
 		var h wire.RequestHeader
 		h.Decode(&d)
-		if d.Err() != nil || !readOnly(h.Type, d) {
+		if d.Err() != nil || !readOnly(h.Type, d) || r.long(h.Type, d) {
 			break
 		}
 		out = r.read(c, h, &d, out)

@@ -254,6 +254,43 @@ func TestResume(t *testing.T) {
 	f.must(2, wire.OpCreate, createReq("/e", "", 1))
 }
 
+// A long list is made in turns and is the list of one moment.
+func TestLongList(t *testing.T) {
+	f := newFixture(t, testConfig())
+	f.connect(1, 20000)
+	f.must(1, wire.OpCreate, createReq("/d", "", 0))
+	for range longList + 1 {
+		f.send(1, wire.OpCreate, createReq("/d/n", "", 2))
+	}
+	f.durable()
+	f.frames(1)
+	ask := frame(7, wire.OpGetChildren2, readReq("/d", false).Append(nil))
+	if _, _, n := f.r.ServeReads(1, ask, nil); n != 0 {
+		t.Fatal("a long list was made at once")
+	}
+	l, size := f.r.BeginList(1, ask)
+	if l == nil || size != len(ask) {
+		t.Fatalf("no list for %d bytes", size)
+	}
+	out, done := f.r.ListTurn(1, l, nil)
+	if done || len(out) > 0 {
+		t.Fatal("one turn made the whole list")
+	}
+	f.must(1, wire.OpDelete, deleteReq("/d/n0000000003"))
+	for !done {
+		out, done = f.r.ListTurn(1, l, nil)
+	}
+	whole := f.r.read(f.r.conn(1), wire.RequestHeader{Xid: 7, Type: wire.OpGetChildren2}, reader(readReq("/d", false).Append(nil)), nil)
+	if !slices.Equal(out, whole) {
+		t.Fatalf("in turns %d bytes, at once %d", len(out), len(whole))
+	}
+}
+
+func reader(b []byte) *jute.Decoder {
+	d := jute.NewDecoder(b)
+	return &d
+}
+
 // Writes and reads make no garbage once memory is warm.
 func TestRequestsDoNotAllocate(t *testing.T) {
 	f := newFixture(t, testConfig())

@@ -351,6 +351,23 @@ func (t *Tree) AppendChildren(b []byte, r Ref) []byte {
 	return b
 }
 
+// AppendSomeChildren appends the names of up to max children as ustrings,
+// beginning with the child from (0 for the first), and returns how many they are
+// and the child to go on with, 0 after the last. Whoever lists in turns makes
+// sure that no child came or went in between (the parent's pzxid tells). A read.
+func (t *Tree) AppendSomeChildren(b []byte, r, from Ref, max int) (out []byte, count int, next Ref) {
+	i := uint32(from)
+	if from == 0 {
+		i = t.firstChild(t.nodes.at(uint32(r)))
+	}
+	for ; i != 0 && count < max; count++ {
+		n := t.nodes.at(i)
+		b = jute.AppendText(b, t.name(n))
+		i = n.nextSib
+	}
+	return b, count, Ref(i)
+}
+
 func (t *Tree) firstChild(n *node) uint32 {
 	if n.dir == 0 {
 		return 0
