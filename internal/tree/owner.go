@@ -218,6 +218,14 @@ func (t *Tree) Sweep(cursor uint32, budget int, now, neverUsed int64, yield func
 	return cursor
 }
 
+// MayGo reports whether Sweep would still name a node: between a sweep and the
+// removal its data may have been set, or another node may have taken the path.
+// A read.
+func (t *Tree) MayGo(r Ref, now, neverUsed int64) bool {
+	n := t.nodes.at(uint32(r))
+	return n.owner != 0 && t.expired(t.owned.at(n.owner), now, neverUsed)
+}
+
 func (t *Tree) expired(o *owned, now, neverUsed int64) bool {
 	n := t.nodes.at(o.node)
 	if t.firstChild(n) != 0 {
