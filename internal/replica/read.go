@@ -9,9 +9,13 @@ import (
 	"zooid/internal/wire"
 )
 
+// maxReplies is how many bytes of replies one call of ServeReads makes, but for
+// the last one: the caller writes them before it asks for more.
+const maxReplies = 256 << 10
+
 // ServeReads answers the reads at the front of frames, up to the first request
-// that changes anything (a write, a watch, a session matter), and appends the
-// replies to out. It returns out, the number of bytes and of requests it took.
+// that changes anything (a write, a watch, a session matter), or until there
+// are maxReplies, and appends the replies to out. It returns out, the number of bytes and of requests it took.
 //
 // It only reads, so any number of connections may call it between steps; the
 // caller makes sure that the connection has nothing outstanding in the core. It
@@ -22,8 +26,8 @@ func (r *Replica) ServeReads(id ConnID, frames, out []byte) ([]byte, int, int) {
 	if c == nil || c.gone || c.sess == nil || c.sess.closing || len(r.cfg.EnforceAuth) > 0 {
 		return out, 0, 0
 	}
-	taken, count := 0, 0
-	for len(frames)-taken >= lengthSize {
+	taken, count, start := 0, 0, len(out)
+	for len(frames)-taken >= lengthSize && len(out)-start < maxReplies {
 		n := int(binary.BigEndian.Uint32(frames[taken:]))
 		frame := frames[taken+lengthSize : taken+lengthSize+n]
 		d := jute.NewDecoder(frame)
