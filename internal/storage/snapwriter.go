@@ -94,7 +94,14 @@ func (w *SnapshotWriter) Write(p []byte) (int, error) {
 
 // Finish writes the terminator, the seals and the tail, makes the file
 // durable and gives it its name. If it fails there is no snapshot.
+//
+// Without a digest the last zxid is left out too: Apache's server, when its
+// own zookeeper.digest.enabled differs, takes the one for the other and
+// rejects the file, whereas one without both is read by every version.
 func (w *SnapshotWriter) Finish(tail SnapshotTail) (*SnapshotInfo, error) {
+	if !tail.HasDigest {
+		tail = SnapshotTail{}
+	}
 	w.Write(terminator)
 	w.seal()
 	if tail.HasDigest {
