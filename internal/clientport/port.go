@@ -236,6 +236,9 @@ func (p *Port) hold(c *Conn) {
 	}
 }
 
+// Held returns how many connections the global limit stops at present.
+func (p *Port) Held() int { return int(p.heldCount.Load()) }
+
 // Relieve lets the connections go on that the global limit stops, once the
 // number of requests under way is within it. The loop calls it after a turn.
 func (p *Port) Relieve() {
