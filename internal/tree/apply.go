@@ -73,12 +73,12 @@ func (t *Tree) applyOne(c *change, typ wire.Opcode, body []byte, s *wire.Stat) (
 		}
 	case wire.OpSetData, wire.OpReconfig:
 		var x wire.SetDataTxn
-		if x.Decode(&d); d.Err() == nil {
+		if x.Decode(&d); d.Err() == nil && x.Path != nil {
 			return x.Path, t.set(c, x.Path, x.Data, x.Version, s)
 		}
 	case wire.OpSetACL:
 		var x wire.SetACLTxn
-		if x.Decode(&d); d.Err() == nil {
+		if x.Decode(&d); d.Err() == nil && x.Path != nil {
 			return x.Path, t.setACL(x.Path, x.ACL, x.Version, s)
 		}
 	case wire.OpCheck:

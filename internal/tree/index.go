@@ -97,6 +97,29 @@ func (x *index) remove(h, entry uint32) {
 	}
 }
 
+// rebuild makes the index anew for count entries, which come one after the
+// other; it calls twin with each pair that has the same hash.
+func (x *index) rebuild(count int, entries func(yield func(entry uint32) bool), twin func(a, b uint32)) {
+	x.n = max(uint32(count), slabSize)
+	x.mask = 1<<bits.Len32(x.n-1) - 1
+	x.chunks = make([]*[slabSize]uint32, (x.n+slabSize-1)>>slabShift)
+	for i := range x.chunks {
+		x.chunks[i] = new([slabSize]uint32)
+	}
+	x.count = uint32(count)
+	for entry := range entries {
+		h := x.hash(entry)
+		b := x.bucket(h)
+		for e := *b; e != 0; e = *x.next(e) {
+			if x.hash(e) == h {
+				twin(e, entry)
+			}
+		}
+		*x.next(entry) = *b
+		*b = entry
+	}
+}
+
 // split moves what belongs there from one bucket to a new last one.
 func (x *index) split() {
 	i := x.n

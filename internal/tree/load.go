@@ -10,14 +10,25 @@ import (
 
 // Loader builds a tree from the parts of a snapshot: first the ACL cache, then
 // the nodes, parents before children, then Finish.
+//
+// Snapshots are nearly in pre-order, so the parent of a node is mostly one of
+// the nodes above the last one. As long as that holds nothing is looked up,
+// and the index of paths is built once, at its final size.
 type Loader struct {
-	t    *Tree
-	acls map[int64]*loadedACL
-	root bool
+	t       *Tree
+	acls    map[int64]*loadedACL
+	root    bool
+	indexed bool
 
-	// The parent of the last node: siblings mostly come together.
-	dir     uint32
-	dirPath []byte
+	above []ancestor // the last node and those above it, the root first
+	path  []byte     // of the last node
+	err   error
+}
+
+// ancestor is a node whose path is the beginning of Loader.path.
+type ancestor struct {
+	node uint32
+	size int
 }
 
 type loadedACL struct {
@@ -27,7 +38,11 @@ type loadedACL struct {
 
 // NewLoader returns a loader of an empty tree.
 func NewLoader(opt Options) *Loader {
-	return &Loader{t: newBare(opt), acls: map[int64]*loadedACL{-1: {raw: wire.OpenACL}}}
+	return &Loader{
+		t:     newBare(opt),
+		acls:  map[int64]*loadedACL{-1: {raw: wire.OpenACL}},
+		above: []ancestor{{uint32(Root), 0}},
+	}
 }
 
 // AddACL adds an entry of the ACL cache. The vector is copied when it is used.
@@ -41,8 +56,7 @@ func (l *Loader) AddACL(id int64, raw []byte) {
 var lockedACL = wire.AppendACLs(nil, []wire.ACL{{Perms: 0, ID: wire.ID{Scheme: "world", ID: "anyone"}}})
 
 // AddNode adds a node; path "" is the root, data nil is null. The slices are
-// copied. A path that came before is overwritten, as in Java. The error names
-// the path.
+// copied. The error names the path.
 func (l *Loader) AddNode(path, data []byte, aclID int64, s *wire.StatPersisted) error {
 	i, err := l.place(path, data)
 	if err != nil {
@@ -52,52 +66,86 @@ func (l *Loader) AddNode(path, data []byte, aclID int64, s *wire.StatPersisted) 
 	n := t.nodes.at(i)
 	n.czxid, n.mzxid, n.ctime, n.mtime = s.Czxid, s.Mzxid, s.Ctime, s.Mtime
 	n.version, n.aversion = s.Version, s.Aversion
-	if n.dir != 0 || s.Cversion != 0 || s.Pzxid != s.Czxid {
+	if s.Cversion != 0 || s.Pzxid != s.Czxid {
 		d := t.ensureDir(i)
 		d.pzxid, d.cversion = s.Pzxid, s.Cversion
-	}
-	if n.owner != 0 {
-		t.disown(i, n)
 	}
 	if i != uint32(Root) {
 		t.own(i, s.EphemeralOwner)
 	}
-	old := n.acl
 	n.acl = l.acl(aclID)
-	t.acls.release(old)
 	t.add(path, n)
 	return nil
 }
 
-// place finds or makes the node of a path.
+// place makes the node of a path.
 func (l *Loader) place(path, data []byte) (uint32, error) {
-	t := l.t
 	if len(path) == 0 {
 		if l.root {
-			t.open(path, t.nodes.at(uint32(Root)))
+			return 0, errors.New("the root comes twice")
 		}
 		l.root = true
-		t.setData(uint32(Root), data)
+		l.t.setData(uint32(Root), data)
 		return uint32(Root), nil
 	}
 	slash := lastSlash(path)
 	if slash < 0 || slash == len(path)-1 {
 		return 0, fmt.Errorf("node %q: not a path", path)
 	}
-	if l.dir == 0 || !bytes.Equal(path[:slash], l.dirPath) {
-		r := t.Lookup(path[:slash])
-		if r == 0 {
-			return 0, fmt.Errorf("node %q: its parent %q did not come before it", path, path[:slash])
+	parent := l.parent(path[:slash])
+	if parent == 0 {
+		return 0, fmt.Errorf("node %q: its parent %q did not come before it", path, path[:slash])
+	}
+	var i uint32
+	if l.indexed {
+		if l.t.Lookup(path) != 0 {
+			return 0, fmt.Errorf("node %q comes twice", path)
 		}
-		l.dir, l.dirPath = uint32(r), append(l.dirPath[:0], path[:slash]...)
+		i = l.t.attach(parent, path, path[slash+1:], data)
+	} else {
+		i = l.t.attachUnindexed(parent, path, path[slash+1:], data)
 	}
-	if r := t.Lookup(path); r != 0 {
-		n := t.nodes.at(uint32(r))
-		t.open(path, n)
-		t.setData(uint32(r), data)
-		return uint32(r), nil
+	l.path = append(l.path[:slash], path[slash:]...)
+	l.above = append(l.above, ancestor{i, len(path)})
+	return i, nil
+}
+
+// parent finds the node of a path, and leaves it as the last of above.
+func (l *Loader) parent(path []byte) uint32 {
+	for n := len(l.above) - 1; n >= 0 && l.above[n].size >= len(path); n-- {
+		if a := l.above[n]; a.size == len(path) && bytes.Equal(l.path[:a.size], path) {
+			l.above = l.above[:n+1]
+			return a.node
+		}
 	}
-	return t.attach(l.dir, path, path[slash+1:], data), nil
+	if !l.indexed {
+		l.index()
+	}
+	r := uint32(l.t.Lookup(path))
+	if r != 0 {
+		l.above = append(l.above[:0], ancestor{uint32(Root), 0}, ancestor{r, len(path)})
+		l.path = append(l.path[:0], path...)
+	}
+	return r
+}
+
+// index lets Lookup find all nodes so far.
+func (l *Loader) index() {
+	l.indexed = true
+	t := l.t
+	entries := func(yield func(uint32) bool) {
+		for i := uint32(Root) + 1; i < t.nodes.slots(); i++ {
+			if t.nodes.taken(i) && !yield(i) {
+				return
+			}
+		}
+	}
+	t.index.rebuild(t.nodes.count()-1, entries, func(a, b uint32) {
+		pa, pb := t.appendPath(nil, a), t.appendPath(nil, b)
+		if bytes.Equal(pa, pb) && l.err == nil {
+			l.err = fmt.Errorf("node %q comes twice", pa)
+		}
+	})
 }
 
 // acl returns the table's number of a snapshot's ACL number, and counts a use.
@@ -122,6 +170,12 @@ func (l *Loader) acl(id int64) uint32 {
 func (l *Loader) Finish(zxid int64) (*Tree, error) {
 	if !l.root {
 		return nil, errors.New("the snapshot has no root node")
+	}
+	if !l.indexed {
+		l.index()
+	}
+	if l.err != nil {
+		return nil, l.err
 	}
 	t := l.t
 	for _, a := range l.acls {

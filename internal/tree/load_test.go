@@ -2,11 +2,9 @@ package tree
 
 import (
 	"bytes"
-	"fmt"
 	"strings"
 	"testing"
 
-	"zooid/internal/jute"
 	"zooid/internal/wire"
 )
 
@@ -16,6 +14,9 @@ func TestLoaderRefuses(t *testing.T) {
 		{"no slash", " /a b", `"b": not a path`},
 		{"an empty name", " /a /a/", `"/a/": not a path`},
 		{"no root", "", "no root"},
+		{"a node twice", " /a /b /a", `"/a" comes twice`},
+		{"a node twice, the index is built", " /a /b /a/x /b/x /a/x", `"/a/x" comes twice`},
+		{"the root twice", " /a ", "the root comes twice"},
 	} {
 		l := NewLoader(Options{})
 		var err error
@@ -59,65 +60,76 @@ func TestLoaderWithoutTheACL(t *testing.T) {
 	checkTree(t, tr)
 }
 
-// A path that comes twice is overwritten; unused ACLs are forgotten; numbers
-// of a cache need not be small.
-func TestLoaderOverwrites(t *testing.T) {
-	l := NewLoader(Options{Digest: true})
-	l.AddACL(1, readACL)
-	l.AddACL(1<<40, wire.AppendACLs(nil, []wire.ACL{{Perms: 2, ID: wire.ID{Scheme: "ip", ID: "::1"}}}))
-	l.AddACL(3, wire.OpenACL)
-	add := func(path, data string, acl int64, s wire.StatPersisted) {
-		if err := l.AddNode([]byte(path), []byte(data), acl, &s); err != nil {
+// Nodes may come in any order that has parents first; unused ACLs are
+// forgotten; numbers of a cache need not be small.
+func TestLoaderOrder(t *testing.T) {
+	for _, order := range []string{
+		". /a /a/b /a/b/c /d /d/e", ". /d /a /d/e /a/b /a/b/c", ". /a /d /d/e /a/b /a/b/c", "/a /d . /a/b /d/e /a/b/c",
+	} {
+		l := NewLoader(Options{Digest: true})
+		l.AddACL(1, readACL)
+		l.AddACL(1<<40, wire.AppendACLs(nil, []wire.ACL{{Perms: 2, ID: wire.ID{Scheme: "ip", ID: "::1"}}}))
+		l.AddACL(3, wire.OpenACL)
+		for _, p := range strings.Split(order, " ") {
+			s, acl := wire.StatPersisted{Czxid: 2, Pzxid: 5, Cversion: 3}, int64(3)
+			switch p {
+			case ".": // the root, which may even come late
+				p = ""
+			case "/a":
+				s.EphemeralOwner, acl = ContainerOwner, 1<<40
+			case "/a/b/c":
+				s.EphemeralOwner = 9
+			}
+			if err := l.AddNode([]byte(p), []byte(p), acl, &s); err != nil {
+				t.Fatalf("%s: %v", order, err)
+			}
+		}
+		tr, err := l.Finish(7)
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	add("", "", 3, wire.StatPersisted{})
-	add("/a", "one", 1, wire.StatPersisted{EphemeralOwner: 9, Czxid: 1, Pzxid: 1})
-	add("/a", "number two", 1<<40, wire.StatPersisted{EphemeralOwner: ContainerOwner, Czxid: 2, Pzxid: 5, Cversion: 3})
-	add("/a/b", "", 3, wire.StatPersisted{EphemeralOwner: 9})
-	add("", "root", -1, wire.StatPersisted{Mzxid: 4})
-	tr, err := l.Finish(7)
-	if err != nil {
-		t.Fatal(err)
-	}
-	checkTree(t, tr)
-	r := tr.Lookup([]byte("/a"))
-	var s wire.StatPersisted
-	tr.Persisted(r, &s)
-	if s != (wire.StatPersisted{EphemeralOwner: ContainerOwner, Czxid: 2, Pzxid: 5, Cversion: 3}) || string(tr.Data(r)) != "number two" {
-		t.Errorf("%+v %q", s, tr.Data(r))
-	}
-	if tr.ACLCount() != 1 || tr.ContainerCount() != 1 || tr.EphemeralCount() != 1 || tr.LastZxid() != 7 || string(tr.Data(Root)) != "root" {
-		t.Errorf("%d ACLs, %d containers, %d ephemerals", tr.ACLCount(), tr.ContainerCount(), tr.EphemeralCount())
+		checkTree(t, tr)
+		for _, p := range []string{"", "/a", "/a/b", "/a/b/c", "/d", "/d/e"} {
+			r := tr.Lookup([]byte(p))
+			var s wire.StatPersisted
+			if tr.Persisted(r, &s); r == 0 || string(tr.Data(r)) != p || s.Pzxid != 5 || s.Cversion != 3 {
+				t.Errorf("%s: %q is %q %+v", order, p, tr.Data(r), s)
+			}
+		}
+		if tr.LastZxid() != 7 || tr.EphemeralCount() != 1 {
+			t.Errorf("%s: %d ephemerals", order, tr.EphemeralCount())
+		}
 	}
 }
 
-func BenchmarkWalkAndLoad(b *testing.B) {
-	w, _ := fill(b, 1_000_000, Options{Seed: 1, Digest: true})
+// cut returns the nodes of a tree as a snapshot has them.
+func cut(w *writer, n int) []byte {
+	out, _ := w.BeginWalk().Next(make([]byte, 0, n), n)
+	return out
+}
+
+func BenchmarkWalk(b *testing.B) {
+	w, _ := benchTree(b)
+	out := make([]byte, 0, 2<<20)
+	for range b.N {
+		walk := w.BeginWalk()
+		for done := false; !done; {
+			out, done = walk.Next(out[:0], 1<<20)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchNodes, "ns/node")
+}
+
+func BenchmarkLoad(b *testing.B) {
+	w, _ := benchTree(b)
+	nodes := cut(w, 300<<20)
 	b.ResetTimer()
 	for range b.N {
-		start := cpuTime()
-		walk, out := w.BeginWalk(), []byte(nil)
-		for done := false; !done; {
-			var piece []byte
-			piece, done = walk.Next(out[:len(out):cap(out)], 1<<20)
-			out = piece
+		l := NewLoader(Options{Seed: 1})
+		loadNodes(b, l, nodes)
+		if tr, err := l.Finish(w.zxid); err != nil || tr.NodeCount() != w.NodeCount() {
+			b.Fatal("loaded wrong", err)
 		}
-		walked := cpuTime()
-		l := NewLoader(Options{Seed: 1, Digest: true})
-		d := jute.NewDecoder(out)
-		for d.Len() > 0 {
-			path, data, id := d.Text(), d.Buffer(), d.Long()
-			var s wire.StatPersisted
-			s.Decode(&d)
-			if err := l.AddNode(path, data, id, &s); err != nil {
-				b.Fatal(err)
-			}
-		}
-		if tr, err := l.Finish(w.zxid); err != nil || tr.Digest() != w.Digest() {
-			b.Fatal(fmt.Sprint("loaded wrong", err))
-		}
-		b.ReportMetric(float64(walked-start)/1e6, "walk-cpu-ns/node")
-		b.ReportMetric(float64(cpuTime()-walked)/1e6, "load-cpu-ns/node")
 	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchNodes, "ns/node")
 }

@@ -107,13 +107,19 @@ func (t *Tree) ensureDir(i uint32) *dir {
 
 // attach adds a child with zero stat under a path that is not taken.
 func (t *Tree) attach(parent uint32, path, name, data []byte) uint32 {
+	i := t.attachUnindexed(parent, path, name, data)
+	t.index.insert(t.nodes.at(i).hash, i)
+	return i
+}
+
+// attachUnindexed is attach for a node that Lookup need not find yet.
+func (t *Tree) attachUnindexed(parent uint32, path, name, data []byte) uint32 {
 	i := t.nodes.alloc()
 	n := t.nodes.at(i)
 	n.hash = t.hash.sum(path)
 	n.parent = parent
 	n.blob = t.newBlob(name, data)
 	n.dataLen = dataLen(data)
-	t.index.insert(n.hash, i)
 
 	d := t.ensureDir(parent)
 	if d.first == 0 {

@@ -208,6 +208,7 @@ func TestReplay(t *testing.T) {
 		}, wire.CodeNotEmpty, parent{2, 3}},
 		{"createSession", func(w *writer) { w.apply(wire.OpCreateSession, 4) }, wire.CodeOK, parent{2, 3}},
 		{"unknown type", func(w *writer) { w.apply(wire.OpSync, 4) }, wire.CodeMarshallingError, parent{2, 3}},
+		{"null path", func(w *writer) { w.set(nil, nil) }, wire.CodeMarshallingError, parent{2, 3}},
 		{"cut off", func(w *writer) {
 			w.body = []byte{0, 0, 0, 9, '/'}
 			w.apply(wire.OpSetData, 4)
@@ -383,10 +384,18 @@ func TestSweep(t *testing.T) {
 					break
 				}
 			}
+			for path := range born {
+				if w.MayGo(w.Lookup([]byte(path)), c.now, c.neverUsed) != slices.Contains(got, path) {
+					t.Errorf("at %d: %s may go or not", c.now, path)
+				}
+			}
 			if strings.Join(got, " ") != c.want {
 				t.Errorf("at %d, budget %d: %q, want %q", c.now, budget, got, c.want)
 			}
 		}
+	}
+	if w.MayGo(w.Lookup([]byte("/e")), 1<<60, 1) || w.MayGo(Root, 1<<60, 1) {
+		t.Error("an ephemeral and the root stay")
 	}
 	if c := New(Options{}).Sweep(0, 10, 1, 1, nil); c != 0 {
 		t.Error("nothing to sweep")

@@ -146,6 +146,9 @@ func (t *Tree) AddWatch(mode WatchMode, path []byte, conn uint32) {
 
 // link adds a watch without modes.
 func (w *watches) link(p, conn uint32) uint32 {
+	if conn >= 1<<(32-modeBits) {
+		panic("tree: the number of a connection is not small")
+	}
 	for int(conn) >= len(w.conns) {
 		w.conns = append(w.conns, watchConn{})
 	}
