@@ -76,6 +76,10 @@ func (l *loop) gather(items []item, now replica.Time) {
 		if it.tick {
 			it.event.Touched = l.touched(now.Mono)
 		}
+		if it.event.Kind == replica.ConnClosed && it.conn.LastActive.Load() >= l.lastMs {
+			// No tick will find the connection any more.
+			it.event.Touched = []replica.ConnID{it.event.Conn}
+		}
 		l.events = append(l.events, it.event)
 	}
 }

@@ -162,8 +162,8 @@ func TestFrameLimits(t *testing.T) {
 			c.want(1, wire.CodeOK)
 		}
 		c.wantClosed()
-		fresh := s.dial()
 		if name != "word after handshake" {
+			fresh := s.dial()
 			fresh.raw(b)
 			fresh.wantClosed()
 		}
