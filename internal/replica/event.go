@@ -23,7 +23,9 @@ const (
 	// ConnOpen is a connection's connect request: Conn, Frames (the body of
 	// the frame), IDs (the identities that the address gives).
 	ConnOpen EventKind = iota
-	// ConnClosed says that the connection is gone: Conn.
+	// ConnClosed says that the connection is gone: Conn; and Touched, with
+	// that connection in it, if requests of it were answered outside the core
+	// since the last Tick.
 	ConnClosed
 	// ClientBatch is a run of whole frames, each with its length: Conn,
 	// Frames, At.

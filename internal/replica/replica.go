@@ -148,6 +148,7 @@ func (r *Replica) Step(now Time, events []Event, fx *Effects) {
 		case ConnOpen:
 			r.connOpen(e)
 		case ConnClosed:
+			r.renew(e.Touched)
 			r.connClosed(e.Conn)
 		case ClientBatch:
 			r.clientBatch(e)
@@ -174,14 +175,19 @@ func (r *Replica) Step(now Time, events []Event, fx *Effects) {
 // expireBudget is how many sessions one step expires at most.
 const expireBudget = 256
 
-// tick renews the touched sessions, expires the silent ones and sweeps
-// containers.
-func (r *Replica) tick(e *Event) {
-	for _, id := range e.Touched {
+// renew gives the sessions of connections their full timeout from now on.
+func (r *Replica) renew(ids []ConnID) {
+	for _, id := range ids {
 		if c := r.conn(id); c != nil && c.sess != nil && !c.sess.closing {
 			r.sessions.touch(c.sess, r.now.Mono)
 		}
 	}
+}
+
+// tick renews the touched sessions, expires the silent ones and sweeps
+// containers.
+func (r *Replica) tick(e *Event) {
+	r.renew(e.Touched)
 	budget := expireBudget
 	for s := r.sessions.expired(r.now.Mono); s != nil; s = r.sessions.expired(r.now.Mono) {
 		r.expire(s)

@@ -33,3 +33,22 @@ func TestExpiryIsRoundedUpToTheBucket(t *testing.T) {
 		t.Errorf("a removed session came back: %v", s)
 	}
 }
+
+// The last that is heard of a session may be a read outside of the core, right
+// before its connection breaks: the client has its whole timeout from then on.
+func TestReadBeforeTheConnectionBreaksCounts(t *testing.T) {
+	f := newFixture(t, testConfig())
+	f.connect(1, 3000)
+	f.now.Mono += 2500
+	f.step(Event{Kind: ConnClosed, Conn: 1, Touched: []ConnID{1}})
+	f.now.Mono += 2900
+	f.step(Event{Kind: Tick})
+	if len(f.fx.Expired) != 0 {
+		t.Error("the session expired 2900 ms after its last request, its timeout is 3000 ms")
+	}
+	f.now.Mono += 2000
+	f.step(Event{Kind: Tick})
+	if len(f.fx.Expired) != 1 {
+		t.Error("the session lives on")
+	}
+}
