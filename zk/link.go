@@ -85,7 +85,7 @@ func (c *Client) attempt(addr string) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	l := &link{conn: conn, in: bufio.NewReaderSize(conn, 32<<10), start: time.Now()}
 	resp, err := c.handshake(l)
 	if !stop() && err == nil {
@@ -157,7 +157,7 @@ func (c *Client) readConnectResponse(l *link) ([]byte, error) {
 	}
 	n := binary.BigEndian.Uint32(head[:])
 	if n > maxConnectResponse {
-		return nil, fmt.Errorf("not a ZooKeeper server: it answers the handshake with %q...", head[:])
+		return nil, fmt.Errorf("not a ZooKeeper server: its answer to the handshake begins with %q", head[:])
 	}
 	body := make([]byte, n)
 	_, err := io.ReadFull(l.in, body)
@@ -228,7 +228,7 @@ func (c *Client) readFrame(l *link) error {
 	if n < 0 || n > c.opt.maxReply {
 		return fmt.Errorf("the server sent a frame of %d bytes, the limit is %d", n+wire.ReplyHeaderSize, c.opt.maxReply)
 	}
-	l.in.Discard(head)
+	_, _ = l.in.Discard(head) // it has been peeked at
 	var body []byte
 	if n > 0 {
 		body = make([]byte, n)

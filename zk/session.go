@@ -161,7 +161,7 @@ func (c *Client) serve(l *link) error {
 	if errors.Is(err, errReading) {
 		return l.readErr
 	}
-	<-failed
+	_ = <-failed // the reason that counts is the writer's
 	return err
 }
 
@@ -188,7 +188,7 @@ func (c *Client) write(l *link, failed chan error) error {
 		out = c.takeQueue(out)
 		if len(out) > 0 {
 			lastSend = time.Now()
-			l.conn.SetWriteDeadline(lastSend.Add(l.readTimeout))
+			_ = l.conn.SetWriteDeadline(lastSend.Add(l.readTimeout))
 			if _, err := l.conn.Write(out); err != nil {
 				return c.writeFailed(l, failed, err)
 			}
@@ -247,7 +247,7 @@ func (c *Client) goodbye(l *link, failed chan error, out []byte) error {
 	c.mu.Lock()
 	out = c.send(out, end)
 	c.mu.Unlock()
-	l.conn.SetWriteDeadline(time.Now().Add(bound))
+	_ = l.conn.SetWriteDeadline(time.Now().Add(bound))
 	if _, err := l.conn.Write(out); err != nil {
 		return errHalted
 	}

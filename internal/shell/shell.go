@@ -49,11 +49,10 @@ type Shell struct {
 	commands []command
 	opt      startOptions
 
-	client   *zk.Client
-	host     string      // as given, for the prompt
-	owned    bool        // the session has made ephemeral znodes
-	muted    atomic.Bool // no events: printwatches off, or the shell is ending
-	watching func(zk.Event)
+	client *zk.Client
+	host   string      // as given, for the prompt
+	owned  bool        // the session has made ephemeral znodes
+	muted  atomic.Bool // no events: printwatches off, or the shell is ending
 
 	typed    map[int]string // the history, by number
 	count    int
