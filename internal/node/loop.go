@@ -74,6 +74,9 @@ func (l *loop) gather(items []item, now replica.Time) {
 			l.admit(it.conn)
 		}
 		if it.tick {
+			if l.stalled(now.Mono) {
+				continue
+			}
 			it.event.Touched = l.touched(now.Mono)
 		}
 		if it.event.Kind == replica.ConnClosed && it.conn.LastActive.Load() >= l.lastMs {
@@ -82,6 +85,20 @@ func (l *loop) gather(items []item, now replica.Time) {
 		}
 		l.events = append(l.events, it.event)
 	}
+}
+
+// stalled reports whether the process stood still (a paused machine, no
+// processor) since the last tick. What clients sent meanwhile is still in their
+// sockets, so no session may be judged by this tick: the next one comes once it
+// has been read.
+func (l *loop) stalled(now int64) bool {
+	gap := now - l.lastTick
+	stalled := l.lastTick != 0 && gap > int64(l.n.cfg.TickTimeMs)
+	l.lastTick = now
+	if stalled {
+		l.n.log.Warn("the server stood still: sessions are given one more tick", "stood_still_ms", gap)
+	}
+	return stalled
 }
 
 // step steps the core and delivers to the connections what it says to them,
