@@ -50,7 +50,7 @@ func OpenLogReader(fs vfs.FS, name string, limits Limits) (*LogReader, error) {
 		return nil, err
 	}
 	r := &LogReader{file: f, size: size, limits: limits}
-	r.win = newWindow(&vfs.Reader{File: f}, 0, false)
+	r.win = newWindow(&vfs.Reader{File: f}, size, false)
 	if err := r.readHeader(); err != nil {
 		f.Close()
 		return nil, err

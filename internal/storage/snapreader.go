@@ -40,7 +40,10 @@ func readSnapshot(fs vfs.FS, name string, limits Limits, sink Sink, tell func(by
 	if err != nil {
 		return nil, &DamageError{File: name, Reason: "the compressed stream cannot be read", Remedy: snapshotRemedy, Err: noEOF(err)}
 	}
-	r.win = newWindow(stream, 0, true)
+	r.win = newWindow(stream, windowSize, true)
+	if compressionOf(name) == NoCompression {
+		r.win = newWindow(stream, size, true)
+	}
 	for _, part := range []func() error{r.header, r.sessions, r.acls, r.nodes, r.tail} {
 		if err := part(); err != nil {
 			return nil, err
@@ -61,6 +64,7 @@ type snapReader struct {
 	info   SnapshotInfo
 	tell   func(bytes int64, nodes int)
 	behind bool // the nodes
+	st     wire.StatPersisted
 }
 
 func (r *snapReader) damage(format string, args ...any) error {
@@ -219,9 +223,8 @@ func (r *snapReader) node() (done bool, err error) {
 	}
 	d := jute.NewDecoder(b[body:])
 	aclID := d.Long()
-	var st wire.StatPersisted
-	st.Decode(&d)
-	if err := r.sink.Node(b[4:4+n:4+n], data, aclID, &st); err != nil {
+	r.st.Decode(&d)
+	if err := r.sink.Node(b[4:4+n:4+n], data, aclID, &r.st); err != nil {
 		return false, fmt.Errorf("%s, node at offset %d: %w", r.name, r.win.off, err)
 	}
 	r.win.skip(body + nodeTail)

@@ -43,7 +43,7 @@ type SnapshotInfo struct {
 
 // Sink takes the content of a snapshot in the order of the file: sessions,
 // ACL lists, nodes, every parent before its children, the root first with the
-// empty path. Slices are valid only during the call.
+// empty path. Slices and the stat are valid only during the call.
 type Sink interface {
 	// Session is given a session id and its timeout in ms.
 	Session(id int64, timeout int32)

@@ -23,8 +23,10 @@ type window struct {
 	summed  int // buf[:summed] is in sum
 }
 
-func newWindow(r io.Reader, off int64, summing bool) *window {
-	return &window{r: r, buf: make([]byte, windowSize), off: off, summing: summing, sum: 1}
+// newWindow returns a window on r, of which about size bytes are to come.
+func newWindow(r io.Reader, size int64, summing bool) *window {
+	const smallest = 4 << 10
+	return &window{r: r, buf: make([]byte, max(smallest, min(windowSize, size))), summing: summing, sum: 1}
 }
 
 // peek returns the next n bytes, or fewer and the reason: io.EOF at the end
