@@ -17,6 +17,7 @@ type loop struct {
 	touch    []replica.ConnID
 	fx       replica.Effects
 	lastMs   int64 // clock of the last tick
+	lastTick int64 // clock of the last tick, judged or not
 }
 
 func (l *loop) run() {
