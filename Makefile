@@ -9,8 +9,10 @@ LDFLAGS := -s -w -X zooid/internal/admin.commit=$(COMMIT) -X zooid/internal/admi
 BUILD   := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-# How long each fuzzer searches, and the packages whose goroutines are raced.
+# How long each fuzzer searches, how many seeds the simulator plays, and the
+# packages whose goroutines are raced.
 FUZZTIME ?= 10s
+SIMSEEDS ?= 1000
 RACED := $(addprefix ./,$(wildcard internal/node internal/clientport internal/quorumport internal/storage \
 	internal/metrics internal/admin internal/shell internal/loadgen zk))
 
@@ -44,7 +46,7 @@ fuzz:
 	done
 
 sim:
-	go test -count=1 -timeout 15m ./test/sim/... ./test/model/...
+	go test -count=1 -timeout 15m ./test/sim -seeds $(SIMSEEDS)
 
 interop: build
 	ZOOID_INTEROP=1 go test -count=1 -timeout 30m -p 1 ./test/interop/...
