@@ -3,7 +3,8 @@
 //
 // Programs that use package zk, and that package's own tests and those of the
 // shell, call it. It must never be used to serve anything but tests: it does
-// not wait for the disk unless told to (forceSync=yes), and it logs nothing.
+// not wait for the disk unless told to (forceSync=yes), and it logs nothing
+// unless the variable ZKTEST_LOG is set.
 package zktest
 
 import (
@@ -108,11 +109,11 @@ func (s *Server) Restart() error {
 		return fmt.Errorf("zktest: %w", err)
 	}
 	cfg.ClientPort = s.port // 0 at first: any that is free
-	quiet := slog.New(slog.DiscardHandler)
+	log := slog.New(slog.DiscardHandler)
 	if os.Getenv("ZKTEST_LOG") != "" {
-		quiet = slog.New(slog.NewTextHandler(os.Stderr, nil))
+		log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
-	n, err := node.Start(cfg, node.Options{Log: quiet})
+	n, err := node.Start(cfg, node.Options{Log: log})
 	if err != nil {
 		return fmt.Errorf("zktest: %w", err)
 	}
