@@ -1,5 +1,10 @@
 package replica
 
+import (
+	"maps"
+	"slices"
+)
+
 // session is one client session, from the preparation of its createSession
 // until its closeSession is applied.
 type session struct {
@@ -35,8 +40,10 @@ func newSessionTable(tick int64) sessionTable {
 // differ after a reboot).
 func (t *sessionTable) start(serverID int64, now Time) {
 	t.oldest = t.roundUp(now.Mono)
-	for _, s := range t.byID {
-		t.touch(s, now.Mono)
+	// In order of the ids, as sessions of one bucket expire in the order of
+	// their last touch: a seed gives one run.
+	for _, id := range slices.Sorted(maps.Keys(t.byID)) {
+		t.touch(t.byID[id], now.Mono)
 	}
 	t.nextID = int64(uint64(now.Wall<<24)>>8) | serverID<<56
 }

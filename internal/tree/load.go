@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"zooid/internal/wire"
 )
@@ -178,8 +180,10 @@ func (l *Loader) Finish(zxid int64) (*Tree, error) {
 		return nil, l.err
 	}
 	t := l.t
-	for _, a := range l.acls {
-		if a.id != 0 {
+	// In order of the numbers, as those that nobody uses are given out again: a
+	// seed gives one run.
+	for _, id := range slices.Sorted(maps.Keys(l.acls)) {
+		if a := l.acls[id]; a.id != 0 {
 			t.acls.release(a.id)
 		}
 	}
