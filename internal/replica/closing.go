@@ -85,13 +85,10 @@ type containerSweep struct {
 	waiting [][]byte
 }
 
-// sweepBudget is how many nodes with an owner one turn looks at.
-const sweepBudget = 4096
-
 func (r *Replica) sweepContainers() {
 	now := r.now.Mono
 	if len(r.sweep.waiting) == 0 && now >= r.sweep.next {
-		r.sweep.cursor = r.tree.Sweep(r.sweep.cursor, sweepBudget, r.now.Wall, r.cfg.ContainerNeverUsed, func(p []byte) {
+		r.sweep.cursor = r.tree.Sweep(r.sweep.cursor, r.cfg.Limits.Sweep, r.now.Wall, r.cfg.ContainerNeverUsed, func(p []byte) {
 			r.sweep.waiting = append(r.sweep.waiting, bytes.Clone(p))
 		})
 		r.sweep.paced = max(r.sweep.paced, now)

@@ -9,15 +9,9 @@ import (
 	"zooid/internal/wire"
 )
 
-// A list of children longer than longList is made in turns of listTurn names,
-// so that nobody waits for the whole of it.
-const (
-	longList = 16 << 10
-	listTurn = 4 << 10
-	// listTries is how often a list begins anew because the children changed;
-	// after that it is made at once.
-	listTries = 8
-)
+// listTries is how often a list begins anew because the children changed; after
+// that it is made at once.
+const listTries = 8
 
 // List is a long list of children in the making. Between its turns, which only
 // read, the tree may change: a list whose node has won or lost a child begins
@@ -40,7 +34,7 @@ func (r *Replica) long(op wire.Opcode, d jute.Decoder) bool {
 		return false
 	}
 	n := r.tree.Lookup(d.Text())
-	return n != 0 && r.tree.NumChildren(n) > longList
+	return n != 0 && int(r.tree.NumChildren(n)) > 4*r.cfg.Limits.List
 }
 
 // BeginList returns the list that the first request of frames asks for, if it
@@ -80,7 +74,7 @@ func (r *Replica) ListTurn(id ConnID, l *List, out []byte) ([]byte, bool) {
 		l.tries++
 	}
 	var more int
-	l.names, more, l.next = r.tree.AppendSomeChildren(l.names, n, l.next, listTurn)
+	l.names, more, l.next = r.tree.AppendSomeChildren(l.names, n, l.next, r.cfg.Limits.List)
 	l.count += more
 	if l.next != 0 {
 		return out, false

@@ -9,13 +9,11 @@ import (
 	"zooid/internal/wire"
 )
 
-// maxReplies is how many bytes of replies one call of ServeReads makes, but for
-// the last one: the caller writes them before it asks for more.
-const maxReplies = 256 << 10
-
 // ServeReads answers the reads at the front of frames, up to the first request
 // that changes anything (a write, a watch, a session matter), or until there
-// are maxReplies, and appends the replies to out. It returns out, the number of bytes and of requests it took.
+// are Limits.Replies bytes of replies, which the caller writes before it asks
+// for more, and appends them to out. It returns out, the number of bytes and of
+// requests it took.
 //
 // It only reads, so any number of connections may call it between steps; the
 // caller makes sure that the connection has nothing outstanding in the core. It
@@ -27,7 +25,7 @@ func (r *Replica) ServeReads(id ConnID, frames, out []byte) ([]byte, int, int) {
 		return out, 0, 0
 	}
 	taken, count, start := 0, 0, len(out)
-	for len(frames)-taken >= lengthSize && len(out)-start < maxReplies {
+	for len(frames)-taken >= lengthSize && len(out)-start < r.cfg.Limits.Replies {
 		n := int(binary.BigEndian.Uint32(frames[taken:]))
 		frame := frames[taken+lengthSize : taken+lengthSize+n]
 		d := jute.NewDecoder(frame)

@@ -15,6 +15,8 @@
 package replica
 
 import (
+	"cmp"
+
 	"zooid/internal/auth"
 	"zooid/internal/tree"
 	"zooid/internal/wire"
@@ -41,6 +43,33 @@ type Config struct {
 	ContainerInterval  int64 // between sweeps
 	ContainerPerMinute int64 // deletions at most
 	ContainerNeverUsed int64 // age at which a container that never had a child goes; 0 = never
+	Limits             Limits
+}
+
+// Limits bound what is done in one turn, so that nobody waits for all of it. 0
+// is the size that a server has; tests make them tiny, so that they meet the
+// edges daily.
+type Limits struct {
+	List    int // names in a turn of a list of children; a longer one than four turns is made in turns
+	Replies int // bytes of replies that one call of ServeReads makes, but for the last one
+	Expire  int // sessions that one step expires
+	Sweep   int // nodes with an owner that one step of the container sweep looks at
+}
+
+// The sizes of a server.
+const (
+	listTurn     = 4 << 10
+	maxReplies   = 256 << 10
+	expireBudget = 256
+	sweepBudget  = 4096
+)
+
+// orDefault fills in what is not set.
+func (l Limits) orDefault() Limits {
+	return Limits{
+		List: cmp.Or(l.List, listTurn), Replies: cmp.Or(l.Replies, maxReplies),
+		Expire: cmp.Or(l.Expire, expireBudget), Sweep: cmp.Or(l.Sweep, sweepBudget),
+	}
 }
 
 // Stats are counts since the start, read under the shell's lock.
@@ -102,6 +131,7 @@ type workspace struct {
 // restore, comes next, then Start.
 func New(cfg Config) *Replica {
 	r := &Replica{cfg: cfg}
+	r.cfg.Limits = cfg.Limits.orDefault()
 	r.Reset()
 	return r
 }
@@ -172,9 +202,6 @@ func (r *Replica) Step(now Time, events []Event, fx *Effects) {
 	r.fx = nil
 }
 
-// expireBudget is how many sessions one step expires at most.
-const expireBudget = 256
-
 // renew gives the sessions of connections their full timeout from now on.
 func (r *Replica) renew(ids []ConnID) {
 	for _, id := range ids {
@@ -188,7 +215,7 @@ func (r *Replica) renew(ids []ConnID) {
 // containers.
 func (r *Replica) tick(e *Event) {
 	r.renew(e.Touched)
-	budget := expireBudget
+	budget := r.cfg.Limits.Expire
 	for s := r.sessions.expired(r.now.Mono); s != nil; s = r.sessions.expired(r.now.Mono) {
 		r.expire(s)
 		if budget--; budget == 0 {

@@ -259,7 +259,7 @@ func TestLongList(t *testing.T) {
 	f := newFixture(t, testConfig())
 	f.connect(1, 20000)
 	f.must(1, wire.OpCreate, createReq("/d", "", 0))
-	for range longList + 1 {
+	for range 4*listTurn + 1 {
 		f.send(1, wire.OpCreate, createReq("/d/n", "", 2))
 	}
 	f.durable()
