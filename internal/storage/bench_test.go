@@ -3,7 +3,9 @@ package storage
 import (
 	"fmt"
 	"io"
+	"slices"
 	"testing"
+	"time"
 
 	"zooid/internal/jute"
 	"zooid/internal/vfs"
@@ -216,4 +218,76 @@ func writeBig(b *testing.B, dir string, body []byte, method Compression) *Snapsh
 		b.Fatal(err)
 	}
 	return info
+}
+
+// BenchmarkCommitBesideSnapshot is how long commits of 10 KB take while a
+// snapshot is written to the same disk: the 50th and 99th of 100, in us.
+func BenchmarkCommitBesideSnapshot(b *testing.B) {
+	body := bigBody(1_000_000)
+	for _, c := range []struct {
+		name     string
+		syncEach int64
+	}{{"alone", 0}, {"paced=2M", 2 << 20}, {"paced=8M", 8 << 20}, {"paced=32M", 32 << 20}, {"at the end", 1 << 40}} {
+		b.Run(c.name, func(b *testing.B) {
+			dir := b.TempDir()
+			stop, done := make(chan struct{}), make(chan int)
+			go func() {
+				snapshots := 0
+				for {
+					select {
+					case <-stop:
+						done <- snapshots
+						return
+					default:
+					}
+					if c.syncEach > 0 {
+						writeSlowly(b, dir, body, c.syncEach, stop)
+						snapshots++
+					}
+				}
+			}()
+			l := OpenLog(vfs.OS, dir, LogOptions{PreAlloc: 64 << 20})
+			entry := txn(1, 10_000)
+			var times []time.Duration
+			for zxid := int64(1); b.Loop(); zxid++ {
+				begin := time.Now()
+				if err := l.Append(zxid, entry); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := l.Commit(); err != nil {
+					b.Fatal(err)
+				}
+				times = append(times, time.Since(begin))
+			}
+			close(stop)
+			b.ReportMetric(float64(<-done), "snapshots")
+			slices.Sort(times)
+			b.ReportMetric(float64(times[len(times)/2].Microseconds()), "p50-us")
+			b.ReportMetric(float64(times[len(times)*99/100].Microseconds()), "p99-us")
+		})
+	}
+}
+
+func writeSlowly(b *testing.B, dir string, body []byte, syncEach int64, stop chan struct{}) {
+	w, err := NewSnapshotWriter(vfs.OS, dir, 7, SnapshotOptions{SyncEach: syncEach})
+	if err != nil {
+		b.Error(err)
+		return
+	}
+	for len(body) > 0 {
+		n := min(len(body), 64<<10)
+		if _, err := w.Write(body[:n]); err != nil {
+			b.Error(err)
+		}
+		body = body[n:]
+		select {
+		case <-stop:
+			w.Abort()
+			return
+		default:
+		}
+	}
+	if _, err := w.Finish(SnapshotTail{HasDigest: true}); err != nil {
+		b.Error(err)
+	}
 }

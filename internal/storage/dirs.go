@@ -101,10 +101,13 @@ func prepareDir(fsys vfs.FS, dir string, autocreate bool) error {
 		if err := fsys.MkdirAll(dir); err != nil {
 			return &DirError{dir, "cannot be created", err}
 		}
-		// The new name must survive a crash as the files in it do.
+		// The new name must survive a crash as the files in it do. That of its
+		// parent may be as new; whether that one's parent may be read is not ours
+		// to ask for.
 		if err := fsys.SyncDir(path.Dir(dir)); err != nil {
 			return &DirError{path.Dir(dir), "cannot be synced", err}
 		}
+		_ = fsys.SyncDir(path.Dir(path.Dir(dir)))
 	case err != nil:
 		return &DirError{dir, "cannot be read", err}
 	}

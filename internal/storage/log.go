@@ -97,12 +97,17 @@ func OpenLog(fs vfs.FS, dir string, opts LogOptions) *Log {
 
 // Append adds the entry of transaction zxid: TxnHeader, body and digest. It
 // is durable after the next Commit that returns nil. The entry is not kept.
+// Within an epoch each zxid must be the one after the last.
 func (l *Log) Append(zxid int64, entry []byte) error {
 	if l.err != nil {
 		return l.err
 	}
 	if len(entry) < wire.TxnHeaderSize {
 		return l.fail(fmt.Errorf("entry of 0x%x has %d bytes, fewer than a transaction header", zxid, len(entry)))
+	}
+	if l.lastZxid != 0 && zxid != l.lastZxid+1 && epochOf(zxid) <= epochOf(l.lastZxid) {
+		// Written down it would be refused at the next start, and rightly so.
+		return l.fail(fmt.Errorf("transaction 0x%x cannot follow 0x%x in the log", zxid, l.lastZxid))
 	}
 	if l.file == nil {
 		if err := l.start(zxid); err != nil {

@@ -1,6 +1,8 @@
 package storage
 
 import (
+	"errors"
+	"io/fs"
 	"slices"
 )
 
@@ -20,10 +22,13 @@ func Purge(d *Dirs, retain int) ([]string, error) {
 	}
 	var gone []string
 	for _, f := range victims {
-		if err := d.FS.Remove(f); err != nil {
+		// An operator's zkCleanup.sh may be at the same work.
+		switch err := d.FS.Remove(f); {
+		case err == nil:
+			gone = append(gone, f)
+		case !errors.Is(err, fs.ErrNotExist):
 			return gone, err
 		}
-		gone = append(gone, f)
 	}
 	return gone, nil
 }

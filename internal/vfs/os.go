@@ -107,6 +107,9 @@ func (osFS) Lock(name string) (io.Closer, error) {
 		f.Close()
 		return nil, held
 	}
+	if errors.Is(err, unix.ENOTSUP) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.ENOLCK) {
+		err = nil // some network file systems know no locks; the pid is still noted
+	}
 	if err == nil {
 		err = f.Truncate(0)
 	}

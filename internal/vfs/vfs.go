@@ -44,7 +44,8 @@ type FS interface {
 	Writable(dir string) error
 	// Lock takes the exclusive lock that the file name stands for, creating
 	// the file, and holds it until the Closer is closed or the process ends.
-	// If somebody else holds it the error is a *LockedError.
+	// If somebody else holds it the error is a *LockedError. On a file system
+	// without locks everybody gets it.
 	Lock(name string) (io.Closer, error)
 }
 
