@@ -263,6 +263,9 @@ func (c *Conn) linger(grace time.Duration) {
 func (c *Conn) turn() error {
 	n, count, err := c.whole()
 	if err != nil {
+		if err == errLarge {
+			c.port.Metrics.LargeRequestsRejected.Inc()
+		}
 		return err
 	}
 	if n == 0 {

@@ -12,11 +12,7 @@ type largeMark struct {
 // fitsLarge reports whether a frame of n bytes may be taken in addition to
 // those in flight and to ahead bytes of large frames before it.
 func (p *Port) fitsLarge(n, ahead int) bool {
-	if p.largeInFlight.Load()+int64(ahead+n) <= p.Limits.LargeRequestBytes {
-		return true
-	}
-	p.Metrics.LargeRequestsRejected.Inc()
-	return false
+	return p.largeInFlight.Load()+int64(ahead+n) <= p.Limits.LargeRequestBytes
 }
 
 // markLarge counts the large ones among frames that are about to be handed

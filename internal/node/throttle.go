@@ -110,20 +110,21 @@ func (t *throttler) batch(it *item, now int64) bool {
 	for t.offset < len(frames) {
 		size := 4 + int(binary.BigEndian.Uint32(frames[t.offset:]))
 		op := opOf(frames[t.offset : t.offset+size])
-		if stale && op != wire.OpCloseSession {
-			if t.n.cfg.Requests.DropStale {
-				send(t.offset)
-				t.offset += size
-				begin = t.offset
-				m.StaleRequestsDropped.Inc()
-				it.conn.Abort() // it will never be answered
-				continue
-			}
-			m.StaleRequests.Inc()
+		gone := stale && op != wire.OpCloseSession
+		if gone && t.n.cfg.Requests.DropStale {
+			send(t.offset)
+			t.offset += size
+			begin = t.offset
+			m.StaleRequestsDropped.Inc()
+			it.conn.Abort() // it will never be answered
+			continue
 		}
 		if t.running+count >= t.limit {
 			send(t.offset)
 			return false
+		}
+		if gone {
+			m.StaleRequests.Inc()
 		}
 		late := t.waitLimit > 0 && waited > t.waitLimit && throttlable(op)
 		if late != throttled {
