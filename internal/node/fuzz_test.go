@@ -29,6 +29,7 @@ func FuzzFrames(f *testing.F) {
 	}
 	f.Add(framed((&wire.ConnectRequest{TimeOut: 9, SessionID: 1, Passwd: []byte("x")}).Append(nil)), false)
 	f.Fuzz(func(t *testing.T, b []byte, handshake bool) {
+		s := &server{Node: s.Node, t: t}
 		c := s.dial()
 		if handshake {
 			c.send((&wire.ConnectRequest{TimeOut: 100, HasReadOnly: true}).Append(nil))
