@@ -63,7 +63,7 @@ func (r *Replica) BeginList(id ConnID, frames []byte) (*List, int) {
 func (r *Replica) ListTurn(id ConnID, l *List, out []byte) ([]byte, bool) {
 	n := r.tree.Lookup(l.path)
 	c := r.conn(id)
-	if n == 0 || c == nil || l.tries > listTries {
+	if n == 0 || c == nil || l.tries > listTries || !r.allowed(r.tree.ACL(n), wire.PermRead, c) {
 		return r.listAtOnce(c, l, out), true
 	}
 	var st wire.Stat
@@ -90,8 +90,8 @@ func (r *Replica) ListTurn(id ConnID, l *List, out []byte) ([]byte, bool) {
 	return out, true
 }
 
-// listAtOnce answers like any other read: for a node that has gone, or one that
-// changes faster than it can be listed.
+// listAtOnce answers like any other read: for a node that has gone, that the
+// connection may no longer read, or that changes faster than it can be listed.
 func (r *Replica) listAtOnce(c *conn, l *List, out []byte) []byte {
 	if c == nil {
 		return out
