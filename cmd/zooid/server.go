@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/pprof"
 	"strings"
 	"syscall"
 
@@ -28,6 +29,7 @@ type serverFlags struct {
 	define    []string
 	logFormat string
 	logLevel  string
+	profile   string
 }
 
 func newServerCommand() *cobra.Command {
@@ -46,6 +48,8 @@ func newServerCommand() *cobra.Command {
 	cmd.Flags().StringArrayVarP(&f.define, "define", "D", nil, "set a Java system property, as in -Dzookeeper.snapCount=1000")
 	cmd.Flags().StringVar(&f.logFormat, "log-format", "text", "how to write the log: text or json")
 	cmd.Flags().StringVar(&f.logLevel, "log-level", "info", "what to log: debug, info, warn or error")
+	cmd.Flags().StringVar(&f.profile, "cpuprofile", "", "write a CPU profile of the whole run to this file")
+	_ = cmd.Flags().MarkHidden("cpuprofile")
 	return cmd
 }
 
@@ -62,7 +66,29 @@ func runServer(cmd *cobra.Command, args []string, f *serverFlags) error {
 	ctx, cancel := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
 	defer cancel()
 	go node.PaceCollector(ctx.Done())
+	if f.profile != "" {
+		stop, err := profile(f.profile)
+		if err != nil {
+			return &exitError{1, err}
+		}
+		defer stop()
+	}
 	return serve(ctx, cfg, log)
+}
+
+// profile records where the processor's time goes until stop is called.
+func profile(name string) (stop func(), err error) {
+	file, err := os.Create(name)
+	if err != nil {
+		return nil, fmt.Errorf("cannot write the CPU profile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(file); err != nil {
+		return nil, fmt.Errorf("cannot write the CPU profile: %w", err)
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		file.Close()
+	}, nil
 }
 
 // serve runs a node until the context ends or the node fails.

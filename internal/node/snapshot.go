@@ -75,7 +75,11 @@ func (n *Node) fillSnapshot(w *storage.SnapshotWriter, s *replica.Snapshot) (*st
 		HasDigest: n.cfg.DigestEnabled, DigestZxid: s.Zxid, Digest: int64(s.Digest),
 		HasLastZxid: n.cfg.SerializeLastProcessedZxid, LastZxid: s.Zxid,
 	}
-	return w.Finish(tail)
+	info, err := w.Finish(tail)
+	if err == nil {
+		info.Nodes = s.Walk.Nodes()
+	}
+	return info, err
 }
 
 // SnapshotTaken tells which snapshot is the newest of this run.
