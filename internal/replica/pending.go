@@ -15,7 +15,8 @@ type change struct {
 	next   *change // in its hash chain
 	zxid   int64   // of the newest change
 	exists bool
-	table  bool // in the pending table, not a view of the tree
+	table  bool     // in the pending table, not a view of the tree
+	ref    tree.Ref // of a view, good until the tree changes; 0 in the table
 
 	stat     wire.StatPersisted
 	children int32
@@ -105,7 +106,7 @@ func (t *pendingTable) put(from *change, zxid int64) *change {
 		}
 		path := append(c.path[:0], from.path...)
 		*c = *from
-		c.path, c.hash, c.table = path, hashPath(path), true
+		c.path, c.hash, c.table, c.ref = path, hashPath(path), true, 0
 		c.next = t.buckets[c.hash%pendingBuckets]
 		t.buckets[c.hash%pendingBuckets] = c
 		t.count++
@@ -205,7 +206,7 @@ func (r *Replica) lookup(path []byte, view *change) *change {
 	if n == 0 {
 		return nil
 	}
-	*view = change{path: path, exists: true, children: r.tree.NumChildren(n)}
+	*view = change{path: path, exists: true, ref: n, children: r.tree.NumChildren(n)}
 	r.tree.Persisted(n, &view.stat)
 	if r.cfg.Digest {
 		view.digest = tree.NodeDigest(path, r.tree.Data(n), &view.stat)
@@ -221,7 +222,7 @@ func (r *Replica) aclOf(c *change) []byte {
 		}
 		return c.acl
 	}
-	return r.tree.ACL(r.tree.Lookup(c.path))
+	return r.tree.ACL(r.refOf(c))
 }
 
 func (r *Replica) dataOf(c *change) []byte {
@@ -231,7 +232,14 @@ func (r *Replica) dataOf(c *change) []byte {
 		}
 		return c.data
 	}
-	return r.tree.Data(r.tree.Lookup(c.path))
+	return r.tree.Data(r.refOf(c))
+}
+
+func (r *Replica) refOf(c *change) tree.Ref {
+	if c.ref != 0 {
+		return c.ref
+	}
+	return r.tree.Lookup(c.path)
 }
 
 // changed renews the digest of a node whose stat or data was altered.

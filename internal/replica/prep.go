@@ -242,12 +242,13 @@ func (r *Replica) prepDelete(w *write, d *jute.Decoder) wire.Code {
 
 // removeNode records that a node goes and that its parent notices.
 func (r *Replica) removeNode(zxid int64, parent, node *change) {
+	data := r.dataOf(parent)
 	parent = r.pending.put(parent, zxid)
 	parent.children--
 	if zxid > parent.stat.Pzxid {
 		parent.stat.Pzxid = zxid
 	}
-	r.changed(parent, r.dataOf(parent))
+	r.changed(parent, data)
 	node = r.pending.put(node, zxid)
 	node.exists = false
 	r.digest -= uint64(node.digest)
