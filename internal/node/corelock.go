@@ -18,14 +18,18 @@ type core struct {
 }
 
 // reads answers the pure reads at the front of frames on the goroutine of the
-// connection.
-func (c *core) reads(conn *clientport.Conn, frames []byte) (bytes, requests int, zxid int64) {
+// connection. The output is locked inside the core's lock, as in loop.step, and
+// stays locked a little longer, while what was read is counted.
+func (c *core) reads(conn *clientport.Conn, frames []byte, count func(frames, replies []byte)) (bytes, requests int, zxid int64) {
 	c.mu.RLock()
-	defer c.mu.RUnlock()
 	out := conn.BeginOut()
+	start := len(out)
 	out, bytes, requests = c.r.ServeReads(replica.ConnID(conn.ID()), frames, out)
+	zxid = c.r.Tree().LastZxid()
+	c.mu.RUnlock()
+	count(frames[:bytes], out[start:])
 	conn.EndOut(out, requests)
-	return bytes, requests, c.r.Tree().LastZxid()
+	return bytes, requests, zxid
 }
 
 // list answers one request for a long list of children, in turns; false when

@@ -240,3 +240,40 @@ func TestListenAddresses(t *testing.T) {
 		wantExit(t, err, exitUnexpected, "192.0.2.77", "client port")
 	}
 }
+
+// TestMeasured does a little of everything and looks at what mntr says.
+func TestMeasured(t *testing.T) {
+	s := start(t)
+	c, w := s.connect(), s.connect()
+	c.do(wire.OpCreate, create("/app", "12345", 0), wire.CodeOK)
+	c.do(wire.OpCreate, create("/app/x", "", 0), wire.CodeOK)
+	w.do(wire.OpGetData, get("/app", true), wire.CodeOK)
+	w.do(wire.OpGetData, get("/app", false), wire.CodeOK)
+	w.do(wire.OpGetChildren, get("/app", false), wire.CodeOK)
+	w.do(wire.OpExists, get("/app/none", false), wire.CodeNoNode)
+	c.do(wire.OpSetData, set("/app", "123"), wire.CodeOK)
+	if r := w.reply(); r.Xid != wire.XidNotification {
+		t.Fatalf("no event but %+v", r)
+	}
+	c.do(wire.OpDelete, (&wire.PathVersionRequest{Path: []byte("/app/x"), Version: -1}).Append, wire.CodeOK)
+	// A turn is measured once its replies are on their way.
+	until(t, "the last change is counted", func() bool { return s.metrics.WritePerNamespace.At([]byte("app")).Count() == 4 })
+	text := s.word("mntr")
+	for _, line := range []string{
+		"cnt_app_read_per_namespace\t3", "sum_app_read_per_namespace\t227", // 77 + 77 + 73
+		"cnt_app_write_per_namespace\t4", "sum_app_write_per_namespace\t28", // 9 + 6 + 7 + 6
+		"cnt_node_changed_watch_count\t1", "sum_node_changed_watch_count\t1",
+		"global_sessions\t2", "watch_count\t0", "znode_count\t6", "num_alive_connections\t3",
+	} {
+		if !strings.Contains(text, line+"\n") {
+			t.Errorf("mntr does not say %q", line)
+		}
+	}
+	if t.Failed() {
+		t.Log(text)
+	}
+	s.leakFreeAfter(c, w)
+	if m := s.metrics; m.OutstandingChangesQueued.Value() == 0 || m.OutstandingChangesQueued.Value() != m.OutstandingChangesRemoved.Value() {
+		t.Errorf("outstanding changes: %d queued, %d removed", m.OutstandingChangesQueued.Value(), m.OutstandingChangesRemoved.Value())
+	}
+}

@@ -1,10 +1,12 @@
 package node
 
 import (
+	"encoding/binary"
 	"math"
 	"time"
 
 	"zooid/internal/admin"
+	"zooid/internal/metrics"
 	"zooid/internal/replica"
 	"zooid/internal/wire"
 )
@@ -71,6 +73,7 @@ func (n *Node) observe(fx *replica.Effects, items []item, begin replica.Time) {
 	for _, f := range fx.Fired {
 		n.observeFired(f)
 	}
+	n.observeUses(fx)
 	n.observeStats(fx)
 }
 
@@ -99,6 +102,39 @@ func (n *Node) observeFired(f replica.Fired) {
 	case wire.EventNodeChildrenChanged:
 		m.NodeChildrenWatchCount.Observe(int64(f.Watchers))
 	}
+}
+
+// observeUses records what the loop has read and changed, by top-level znode.
+func (n *Node) observeUses(fx *replica.Effects) {
+	for i := range fx.Uses {
+		u := &fx.Uses[i]
+		if u.Write {
+			n.writes.Observe(fx.Name(u), int64(u.Bytes))
+		} else {
+			n.reads.Observe(fx.Name(u), int64(u.Bytes))
+		}
+	}
+	n.writes.Flush()
+	n.reads.Flush()
+}
+
+// tallyReads records what a connection has read by itself.
+func (n *Node) tallyReads(frames, replies []byte) {
+	if len(frames) == 0 {
+		return
+	}
+	t := n.tallies.Get().(*metrics.Tally)
+	for len(frames) > 0 && len(replies) > 0 {
+		f := 4 + int(binary.BigEndian.Uint32(frames))
+		r := 4 + int(binary.BigEndian.Uint32(replies))
+		if size := replica.ReadSize(wire.Opcode(int32(binary.BigEndian.Uint32(frames[8:]))), replies[:r]); size >= 0 {
+			path := frames[16 : 16+binary.BigEndian.Uint32(frames[12:])]
+			t.Observe(metrics.Namespace(path), int64(len(path)+size))
+		}
+		frames, replies = frames[f:], replies[r:]
+	}
+	t.Flush()
+	n.tallies.Put(t)
 }
 
 // observeStats records by how much the core's own counts have grown.

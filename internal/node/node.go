@@ -69,6 +69,10 @@ type Node struct {
 	disk        *diskWriter
 	port        *clientport.Port
 	metrics     *metrics.Server
+	countReads  func(frames, replies []byte) // tallyReads
+	tallies     sync.Pool                    // of *metrics.Tally, for countReads
+	reads       *metrics.Tally               // the loop's
+	writes      *metrics.Tally
 	gate        admin.Whitelist
 
 	serving      atomic.Bool
@@ -97,6 +101,10 @@ func Start(cfg *config.Config, opts Options) (*Node, error) {
 		stopping: make(chan struct{}), halted: make(chan struct{}),
 		loopDone: make(chan struct{}), failed: make(chan struct{}),
 	}
+	n.countReads = n.tallyReads
+	n.tallies.New = func() any { return metrics.NewTally(&n.metrics.ReadPerNamespace) }
+	n.reads = metrics.NewTally(&n.metrics.ReadPerNamespace)
+	n.writes = metrics.NewTally(&n.metrics.WritePerNamespace)
 	var unknown []string
 	n.gate, unknown = admin.ParseWhitelist(fourLetterWords(cfg), cfg.ReadOnlyMode)
 	for _, w := range unknown {

@@ -35,7 +35,7 @@ func (n *Node) Reads(c *clientport.Conn, frames []byte) (taken, requests int) {
 	if n.opts.ReadsInLoop {
 		return 0, 0
 	}
-	taken, requests, zxid := n.core.reads(c, frames)
+	taken, requests, zxid := n.core.reads(c, frames, n.countReads)
 	if requests == 0 {
 		if taken, zxid = n.core.list(c, frames); taken > 0 {
 			requests = 1

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"zooid/internal/jute"
+	"zooid/internal/tree"
 	"zooid/internal/wire"
 )
 
@@ -39,6 +40,7 @@ func (r *Replica) commit(p *proposal) {
 		r.rememberDigest(p.zxid)
 	}
 	r.notify(p.zxid, &r.res)
+	r.noteWrites(&r.res)
 	switch h.Type {
 	case wire.OpCreateSession:
 		r.sessionCreated(p)
@@ -51,6 +53,25 @@ func (r *Replica) commit(p *proposal) {
 		s := c.pop()
 		r.writeReply(c, s, &r.res)
 		r.release(c)
+	}
+}
+
+// noteWrites counts the znodes that a transaction has created, set or deleted.
+func (r *Replica) noteWrites(res *tree.Result) {
+	if res.Err == wire.CodeOK {
+		r.noteWrite(res.Type, res.Path, &res.Stat)
+	}
+	for i := range res.Sub {
+		r.noteWrite(res.Sub[i].Type, res.Sub[i].Path, &res.Sub[i].Stat)
+	}
+}
+
+func (r *Replica) noteWrite(op wire.Opcode, path []byte, st *wire.Stat) {
+	switch op {
+	case wire.OpCreate, wire.OpCreate2, wire.OpCreateTTL, wire.OpCreateContainer, wire.OpSetData:
+		r.fx.used(path, int(st.DataLength), true)
+	case wire.OpDelete, wire.OpDeleteContainer:
+		r.fx.used(path, 0, true)
 	}
 }
 

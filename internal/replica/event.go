@@ -104,8 +104,36 @@ type Effects struct {
 	Reads, Writes []int32
 	// Ages are, of each transaction applied, the ms since its time stamp.
 	Ages []int32
+	// Uses are the reads and changes of znodes that this step has made; Names
+	// holds what they point to.
+	Uses  []Use
+	Names []byte
 	// Fired counts, of each change that found watchers, how many were told.
 	Fired []Fired
+}
+
+// Use is one read or change of a znode, for the counts by top-level znode.
+type Use struct {
+	Off, Len int32 // of the top-level znode's name in Names
+	Bytes    int32 // of the path and of the data
+	Write    bool
+}
+
+// Name returns the name of the top-level znode of a use.
+func (fx *Effects) Name(u *Use) []byte { return fx.Names[u.Off : u.Off+u.Len] }
+
+// used notes the use of a path below the root.
+func (fx *Effects) used(path []byte, bytes int, write bool) {
+	if len(path) < 2 {
+		return
+	}
+	end := 1
+	for end < len(path) && path[end] != '/' {
+		end++
+	}
+	u := Use{Off: int32(len(fx.Names)), Len: int32(end - 1), Bytes: int32(len(path) + bytes), Write: write}
+	fx.Names = append(fx.Names, path[1:end]...)
+	fx.Uses = append(fx.Uses, u)
 }
 
 // Fired is how many watchers an event of a change went to.
@@ -125,5 +153,6 @@ func (fx *Effects) Reset() {
 	fx.Reads = fx.Reads[:0]
 	fx.Writes = fx.Writes[:0]
 	fx.Ages = fx.Ages[:0]
+	fx.Uses, fx.Names = fx.Uses[:0], fx.Names[:0]
 	fx.Fired = fx.Fired[:0]
 }

@@ -41,6 +41,32 @@ func (r *Replica) ServeReads(id ConnID, frames, out []byte) ([]byte, int, int) {
 	return out, taken, count
 }
 
+// ReadSize returns how much a read has read beside its path, by what it was
+// answered: the data or the children's names, and a Stat of 68 bytes, as
+// Apache's server counts it (DataTree.updateReadStat). It is -1 for other
+// requests and for reads that failed. reply is the whole frame.
+func ReadSize(op wire.Opcode, reply []byte) int {
+	const head, stat = lengthSize + wire.ReplyHeaderSize, 68
+	switch op {
+	case wire.OpExists, wire.OpGetData, wire.OpGetChildren, wire.OpGetChildren2:
+	default:
+		return -1
+	}
+	if len(reply) < head || binary.BigEndian.Uint32(reply[head-4:]) != 0 {
+		return -1
+	}
+	body := reply[head:]
+	switch op {
+	case wire.OpGetData:
+		return len(body) - 4
+	case wire.OpGetChildren:
+		return len(body) - 4 - 4*int(binary.BigEndian.Uint32(body)) + stat
+	case wire.OpGetChildren2:
+		return len(body) - 4 - 4*int(binary.BigEndian.Uint32(body))
+	}
+	return stat
+}
+
 // readOnly reports whether a request leaves no trace: a read without a watch.
 func readOnly(op wire.Opcode, d jute.Decoder) bool {
 	switch op {

@@ -191,7 +191,11 @@ func (r *Replica) answer(c *conn, h wire.RequestHeader, d *jute.Decoder, at int6
 		r.removeWatches(c, h, d)
 	default:
 		c.frames++
+		request, start := *d, len(c.out)
 		c.out = r.read(c, h, d, c.out)
+		if n := ReadSize(h.Type, c.out[start:]); n >= 0 {
+			r.fx.used(request.Text(), n, false)
+		}
 	}
 	latency := r.now.Mono - at
 	r.fx.Reads = append(r.fx.Reads, int32(latency))
