@@ -16,7 +16,7 @@ import (
 // into which the reader and the core's loop append whole frames.
 type Conn struct {
 	port *Port
-	nc   *net.TCPConn
+	nc   net.Conn // a *net.TCPConn
 	raw  syscall.RawConn
 	id   uint32
 	ip   string
@@ -254,9 +254,9 @@ const (
 
 // linger ends the output and reads on until the client has closed.
 func (c *Conn) linger(grace time.Duration) {
-	c.nc.CloseWrite()
+	_ = c.nc.(*net.TCPConn).CloseWrite()
 	c.nc.SetReadDeadline(time.Now().Add(grace))
-	io.Copy(io.Discard, io.LimitReader(c.nc, discardMax))
+	_, _ = io.Copy(io.Discard, io.LimitReader(c.nc, discardMax))
 }
 
 // turn reads what is there and hands all whole frames on.

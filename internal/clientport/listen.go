@@ -26,6 +26,6 @@ func setBacklog(ln net.Listener, backlog int) {
 		return
 	}
 	if raw, err := ln.(*net.TCPListener).SyscallConn(); err == nil {
-		raw.Control(func(fd uintptr) { unix.Listen(int(fd), backlog) })
+		_ = raw.Control(func(fd uintptr) { _ = unix.Listen(int(fd), backlog) })
 	}
 }

@@ -146,7 +146,7 @@ func (p *Port) accept(nc *net.TCPConn) {
 		p.mu.Unlock()
 		p.Metrics.ConnectionRejected.Inc()
 		p.refusals.say(p.Log, nc.RemoteAddr(), why)
-		nc.Close()
+		_ = nc.Close()
 		return
 	}
 	c := newConn(p, nc, ip)
@@ -162,7 +162,7 @@ func (p *Port) accept(nc *net.TCPConn) {
 	p.wg.Add(1)
 	p.mu.Unlock()
 	if p.Limits.KeepAlive {
-		nc.SetKeepAlive(true)
+		_ = nc.SetKeepAlive(true) // a dead socket says so at its first read
 	}
 	go c.serve()
 }

@@ -119,8 +119,7 @@ func Start(cfg *config.Config, opts Options) (*Node, error) {
 		return nil, &ExitError{exitDataDir, err}
 	}
 	if err := n.startServing(); err != nil {
-		n.dirs.Close()
-		return nil, err
+		return nil, errors.Join(err, n.dirs.Close())
 	}
 	return n, nil
 }

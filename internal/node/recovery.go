@@ -13,11 +13,10 @@ import (
 // restorer fills the replica from the files and says how far it is.
 type restorer struct {
 	*replica.Restore
-	n       *Node
-	begin   time.Time
-	said    time.Time
-	loaded  time.Time
-	replays bool
+	n      *Node
+	begin  time.Time
+	said   time.Time
+	loaded time.Time
 }
 
 // Loaded ends the snapshot.
