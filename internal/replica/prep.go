@@ -23,17 +23,15 @@ type write struct {
 	zxid int64
 }
 
-// chunkSize is the size, in bytes, of the pieces of memory in which records are
-// laid one after the other.
-const chunkSize = 256 << 10
-
-// chunk is one such piece; it is used again when its newest record is applied.
+// chunk is a piece of memory in which records are laid one after the other; it
+// is used again when its newest record is applied.
 type chunk struct {
 	buf  []byte
 	last int64 // newest zxid in it
 }
 
 type chunkPool struct {
+	size int      // of a chunk, in bytes, unless one record is larger
 	used []*chunk // oldest first; the last one is being filled
 	free []*chunk
 }
@@ -46,10 +44,10 @@ func (p *chunkPool) room(n int) *chunk {
 		}
 	}
 	var c *chunk
-	if k := len(p.free); k > 0 && n <= chunkSize {
+	if k := len(p.free); k > 0 && n <= p.size {
 		c, p.free = p.free[k-1], p.free[:k-1]
 	} else {
-		c = &chunk{buf: make([]byte, 0, max(n, chunkSize))}
+		c = &chunk{buf: make([]byte, 0, max(n, p.size))}
 	}
 	p.used = append(p.used, c)
 	return c
@@ -60,7 +58,7 @@ func (p *chunkPool) applied(zxid int64) {
 	n := 0
 	for n < len(p.used)-1 && p.used[n].last <= zxid {
 		c := p.used[n]
-		if c.buf = c.buf[:0]; cap(c.buf) == chunkSize && len(p.free) < 8 {
+		if c.buf = c.buf[:0]; cap(c.buf) == p.size && len(p.free) < 8 {
 			p.free = append(p.free, c)
 		}
 		n++

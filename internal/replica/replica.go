@@ -54,6 +54,7 @@ type Limits struct {
 	Replies int // bytes of replies that one call of ServeReads makes, but for the last one
 	Expire  int // sessions that one step expires
 	Sweep   int // nodes with an owner that one step of the container sweep looks at
+	Chunk   int // bytes of the pieces of memory in which records wait for the log
 }
 
 // The sizes of a server.
@@ -62,13 +63,14 @@ const (
 	maxReplies   = 256 << 10
 	expireBudget = 256
 	sweepBudget  = 4096
+	chunkSize    = 256 << 10
 )
 
 // orDefault fills in what is not set.
 func (l Limits) orDefault() Limits {
 	return Limits{
 		List: cmp.Or(l.List, listTurn), Replies: cmp.Or(l.Replies, maxReplies),
-		Expire: cmp.Or(l.Expire, expireBudget), Sweep: cmp.Or(l.Sweep, sweepBudget),
+		Expire: cmp.Or(l.Expire, expireBudget), Sweep: cmp.Or(l.Sweep, sweepBudget), Chunk: cmp.Or(l.Chunk, chunkSize),
 	}
 }
 
@@ -132,6 +134,7 @@ type workspace struct {
 func New(cfg Config) *Replica {
 	r := &Replica{cfg: cfg}
 	r.cfg.Limits = cfg.Limits.orDefault()
+	r.chunks.size = r.cfg.Limits.Chunk
 	r.Reset()
 	return r
 }
