@@ -280,7 +280,9 @@ func (c *Conn) turn() error {
 			break
 		}
 		taken, count = taken+bytes, count-requests
-		c.flush(true)
+		if c.flush(true); c.Dead() {
+			return net.ErrClosed // nobody reads the other replies
+		}
 	}
 	if taken == n {
 		c.consume(n)
