@@ -22,6 +22,9 @@ type restorer struct {
 // Loaded ends the snapshot.
 func (t *restorer) Loaded(s *storage.SnapshotInfo) error {
 	err := t.SnapshotDone(s.Zxid)
+	if s.Tail.HasDigest {
+		t.CompareAfter = s.Tail.DigestZxid
+	}
 	t.loaded = time.Now()
 	t.n.metrics.StartupSnapLoadTime.Observe(t.loaded.Sub(t.begin).Milliseconds())
 	return err

@@ -138,7 +138,7 @@ func (r *Replica) propose(w *write, typ wire.Opcode, cxid int32, origin *conn) {
 	start := len(k.buf)
 	k.buf = h.Append(k.buf)
 	k.buf = append(k.buf, r.work.body...)
-	if r.cfg.Digest {
+	if r.cfg.Digest && typ != wire.OpError { // as in Apache's log
 		k.buf = (&wire.TxnDigest{Version: wire.DigestVersion, Digest: int64(r.digest)}).Append(k.buf)
 	}
 	k.last = w.zxid
