@@ -34,6 +34,7 @@ ZOO_LOG_DIR="${ZOO_LOG_DIR:-$ZOOKEEPER_PREFIX/logs}"
 USER="${USER:-$(id -un 2>/dev/null)}"
 
 # The binary lies beside the scripts in a release, in build/ in a checkout.
+# shellcheck disable=SC2034 # for those who source this
 if [[ -x $ZOOBINDIR/zooid ]]; then
   ZOOID="$ZOOBINDIR/zooid"
 elif [[ -x $ZOOBINDIR/../build/zooid ]]; then
