@@ -30,7 +30,7 @@ func (m Mask) Reply(op int32, r raw.Reply) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "xid=%d zxid=%d err=%d", r.Xid, r.Zxid, r.Err)
 	body := r.Body
-	if f := bodies[op]; f != nil && (r.Err == 0 || op == raw.OpMultiRead) && len(body.Rest) > 0 {
+	if f := bodies()[op]; f != nil && (r.Err == 0 || op == raw.OpMultiRead) && len(body.Rest) > 0 {
 		b.WriteString(" " + f(m, &body))
 	}
 	if body.Bad {
@@ -51,16 +51,15 @@ func (m Mask) Event(r raw.Reply) string {
 	return text
 }
 
-// bodies decodes the response record of each op that has one.
-var bodies map[int32]func(Mask, *raw.Reader) string
-
-func init() {
+// bodies returns what decodes the response record of each op that has one. A
+// function, as the list of a multi leads back to it.
+func bodies() map[int32]func(Mask, *raw.Reader) string {
 	stat := func(m Mask, r *raw.Reader) string { return m.Stat(r.Stat()) }
 	pathStat := func(m Mask, r *raw.Reader) string { return text(r) + " " + m.Stat(r.Stat()) }
 	path := func(_ Mask, r *raw.Reader) string { return text(r) }
 	number := func(_ Mask, r *raw.Reader) string { return fmt.Sprintf("int=%d", r.Int()) }
 	data := func(m Mask, r *raw.Reader) string { return Data(r.Buf()) + " " + m.Stat(r.Stat()) }
-	bodies = map[int32]func(Mask, *raw.Reader) string{
+	return map[int32]func(Mask, *raw.Reader) string{
 		raw.OpCreate: path, raw.OpSync: path,
 		raw.OpCreate2: pathStat, raw.OpCreateContainer: pathStat, raw.OpCreateTTL: pathStat,
 		raw.OpExists: stat, raw.OpSetData: stat, raw.OpSetACL: stat,
@@ -123,7 +122,7 @@ func (m Mask) results(r *raw.Reader) string {
 			b.WriteString("}")
 			break
 		}
-		if f := bodies[op]; f != nil && op != raw.OpMulti && op != raw.OpMultiRead {
+		if f := bodies()[op]; f != nil && op != raw.OpMulti && op != raw.OpMultiRead {
 			b.WriteString(" " + f(m, r))
 		} else if op == -1 {
 			fmt.Fprintf(&b, " e=%d", r.Int())
