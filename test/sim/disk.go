@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"strings"
 
+	"zooid/internal/storage"
 	"zooid/internal/vfs"
 )
 
@@ -17,8 +18,9 @@ type disk struct {
 	faulty *vfs.Faulty
 	fs     vfs.FS // what the server gets: faulty, or a mutant's view of it
 
-	cutIn    int  // a crash comes before this many operations more; 0 = none
-	dead     bool // it came: nothing reaches the disk any more
+	cutIn    int    // a crash comes before this many operations more; 0 = none
+	dead     bool   // it came: nothing reaches the disk any more
+	rotten   string // the snapshot in which a byte has changed
 	fault    vfs.Rule
 	injected int // faults since the last start of the server
 
@@ -96,15 +98,40 @@ func (d *disk) breakDown(rng *rand.Rand) {
 		d.fault = vfs.FailFrom(n, errFull, vfs.OpWrite, vfs.OpPreallocate, vfs.OpCreate)
 	default:
 		inner := vfs.OnName(name, vfs.FailNth(vfs.OpWrite, n, errFull))
-		short := rng.IntN(600)
+		sectors := rng.IntN(4)
 		d.fault = func(op vfs.Op) *vfs.Fault {
 			f := inner(op)
-			if f != nil {
-				f.Short = short
+			if f != nil { // a part of a write ends where a sector does
+				f.Short = max(0, sectors*512-int(op.Off%512))
 			}
 			return f
 		}
 	}
+}
+
+// rot changes a byte of the newest snapshot, if there is an older one: that one
+// and the logs have to do.
+func (d *disk) rot(rng *rand.Rand) {
+	files, err := storage.Snapshots(d.mem, dataDir+"/version-2")
+	if err != nil || len(files) < 2 {
+		return
+	}
+	name := files[len(files)-1].Path
+	f, err := d.mem.OpenWrite(name)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	size, _ := f.Size()
+	var b [1]byte
+	at := rng.Int64N(size)
+	f.ReadAt(b[:], at)
+	b[0] ^= 1 << rng.IntN(8)
+	f.WriteAt(b[:], at)
+	f.Sync()
+	d.rotten = name
+	d.w.trace("%s rots at %d", name, at)
+	d.w.met("snapshot rotten")
 }
 
 // mutantFS leaves out syncs when a mutant of the shell asks for it, and hides

@@ -23,7 +23,7 @@ var weighted = []struct {
 	weight int
 	op     wire.Opcode
 }{
-	{14, wire.OpCreate}, {6, wire.OpCreate2}, {4, wire.OpCreateContainer}, {4, wire.OpCreateTTL},
+	{14, wire.OpCreate}, {6, wire.OpCreate2}, {4, wire.OpCreateContainer}, {6, wire.OpCreateTTL},
 	{14, wire.OpDelete}, {18, wire.OpSetData}, {4, wire.OpSetACL}, {9, wire.OpMulti},
 	{10, wire.OpGetData}, {6, wire.OpExists}, {6, wire.OpGetChildren}, {8, wire.OpGetChildren2},
 	{3, wire.OpGetACL}, {2, wire.OpSync}, {2, wire.OpGetEphemerals}, {1, wire.OpGetAllChildrenNumber},
@@ -63,8 +63,8 @@ func (c *client) make(op wire.Opcode) *request {
 			q.version = int32(rng.IntN(3))
 		}
 		q.data, q.acl = c.data(), []byte(acls[rng.IntN(len(acls))])
-		if op == wire.OpSetACL && c.w.chance(4) {
-			q.path = c.w.model.fullest()
+		if c.w.chance(4) {
+			q.path = c.favourite(op)
 		}
 	case wire.OpMulti:
 		q.path = ""
@@ -103,6 +103,23 @@ func (c *client) make(op wire.Opcode) *request {
 		q.path = ""
 	}
 	return q
+}
+
+// favourite is a path on which a change tells most: a node with many children
+// for setACL, one that lives only as long as it is set for the others.
+func (c *client) favourite(op wire.Opcode) string {
+	m := c.w.model
+	if op == wire.OpSetACL {
+		return m.fullest()
+	}
+	at := c.w.rng.IntN(len(m.paths))
+	for i := range m.paths {
+		p := m.paths[(at+i)%len(m.paths)]
+		if n := m.get(p); n != nil && n.stat.EphemeralOwner>>56 == -1 {
+			return p
+		}
+	}
+	return c.path()
 }
 
 func (c *client) fillCreate(q *request) {

@@ -223,16 +223,17 @@ func (l *lockstep) tick() {
 		}
 	}
 	expire := cmp.Or(l.s.cfg.Limits.Expire, math.MaxInt) // what is more belongs to the next tick
-	for len(l.recs) > 0 && expire > 0 {
+	for len(l.recs) > 0 {
 		d := jute.NewDecoder(l.recs[0].Entry)
 		var h wire.TxnHeader
 		h.Decode(&d)
 		switch {
-		case h.Type == wire.OpCloseSession && h.Cxid == 0:
+		case h.Type == wire.OpCloseSession && h.Cxid == 0 && expire > 0:
 			l.expire(h.ClientID)
 			expire--
 		case h.Type == wire.OpDeleteContainer && h.ClientID == 0:
 			l.sweep(d.String())
+			expire = 0
 		default:
 			l.overdue()
 			return

@@ -29,6 +29,7 @@ type profile struct {
 	diskWeight, snapWeight                int
 	purge, jump, crash, kill, stop, fault int
 	bootCrash                             int // once in so many starts; 0 = never
+	rot                                   bool
 }
 
 func drawProfile(rng *rand.Rand) profile {
@@ -41,13 +42,16 @@ func drawProfile(rng *rand.Rand) profile {
 		compression: storage.Compression(pick(0, 0, 0, int64(storage.Gzip), int64(storage.Snappy))),
 		twoDirs:     rng.IntN(2) == 0, digest: rng.IntN(5) > 0, closePaths: rng.IntN(4) > 0, lastZxid: rng.IntN(2) == 0,
 		retain: 3 + rng.IntN(2), walkTurn: int(pick(1, 200, 1000, 64<<10)),
-		sweepEvery: pick(50, 500, 5000), sweepPerMinute: pick(60, 1000, 10000), neverUsed: pick(0, 0, 1000),
+		sweepEvery: pick(50, 500, 5000), sweepPerMinute: pick(60, 60, 1000, 10000), neverUsed: pick(0, 0, 1000),
 		diskWeight: int(pick(30, 100, 400)), snapWeight: int(pick(20, 80, 300)),
 		purge: int(pick(0, 3, 10)), jump: int(pick(0, 0, 2)), crash: int(pick(0, 1, 2, 4)), kill: int(pick(0, 1, 2, 4)),
-		stop: int(pick(0, 0, 2)), fault: int(pick(0, 0, 3)), bootCrash: int(pick(0, 2, 6)),
+		stop: int(pick(0, 0, 2)), fault: int(pick(0, 0, 3)), bootCrash: int(pick(0, 2, 6)), rot: rng.IntN(3) == 0,
 	}
 	if rng.IntN(3) > 0 {
-		p.limits = replica.Limits{List: 1 + rng.IntN(2), Replies: 1 + rng.IntN(200), Expire: 1 + rng.IntN(2), Sweep: 1 + rng.IntN(4)}
+		p.limits = replica.Limits{
+			List: 1 + rng.IntN(2), Replies: 1 + rng.IntN(200), Expire: 1 + rng.IntN(2),
+			Sweep: 1 + rng.IntN(4), Chunk: 1 + rng.IntN(1000),
+		}
 	}
 	if rng.IntN(6) == 0 {
 		p.large = 300 << 10

@@ -27,6 +27,9 @@ func (w *world) boot() {
 	if !w.calm && w.chance(w.prof.bootCrash) {
 		w.disk.cutIn = 1 + w.rng.IntN(80)
 	}
+	if w.prof.rot && w.disk.rotten == "" && w.chance(8) {
+		w.disk.rot(w.rng)
+	}
 	s := &server{w: w, recovering: true, conns: make([]*conn, 1)}
 	w.srv = s
 	var err error
@@ -169,13 +172,16 @@ func (s *server) checkRecovered(report *storage.Report, t *restorer) {
 		w.fail("recovery", "the report says 0x%x, the tree 0x%x", report.LastZxid, at)
 	case t.Mismatches > 0:
 		w.fail("I5", "%d transactions of the log have another digest than the tree", t.Mismatches)
-	case len(report.Skipped) > 0 && w.disk.injected == 0:
+	case len(report.Skipped) > 0 && w.disk.injected == 0 && report.Skipped[0].Path != w.disk.rotten:
 		w.fail("I9", "a snapshot cannot be read: %v", report.Skipped[0])
 	case len(report.Notes) > 0:
 		w.fail("recovery", "%v", report.Notes)
 	}
 	if len(report.Torn) > 0 {
 		w.met("torn log cut")
+	}
+	if len(report.Skipped) > 0 {
+		w.met("older snapshot used")
 	}
 	if at < m.last() {
 		w.met("unacknowledged transactions lost")

@@ -247,7 +247,11 @@ func (s *server) listTurn(c *conn) {
 	c.list, c.socket = nil, append(j.rest, c.socket...)
 	if !c.stream.gone {
 		c.stream.push(j.req, 0)
-		c.stream.expect[0].expired = false // it was not when the list began
+		// A session that began to close meanwhile may have its list, or not.
+		var h wire.ReplyHeader
+		d := jute.NewDecoder(out[4:])
+		h.Decode(&d)
+		c.stream.expect[0].expired = c.stream.session.closed != 0 && h.Err == wire.CodeSessionExpired
 		s.answeredOutside(c, out)
 	}
 }

@@ -109,6 +109,7 @@ var edges = []string{
 	"torn log cut", "unacknowledged transactions lost", "unacknowledged transactions kept",
 	"log rolled", "snapshot written", "snapshot given up", "file purged",
 	"fault: sync", "fault: write", "fault: create", "server stopped by a failed log", "start failed on a bad disk",
+	"snapshot rotten", "older snapshot used",
 	"wall clock jumped", "machine stood still",
 	"session expired", "session resumed", "resume refused", "session moved to another connection",
 	"client fell silent", "client died", "client broke off behind a ping",
