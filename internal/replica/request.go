@@ -106,8 +106,6 @@ func failsBeforePrep(op wire.Opcode, d jute.Decoder) bool {
 	case wire.OpSetACL:
 		var q wire.SetACLRequest
 		q.Decode(&d)
-	case wire.OpDeleteContainer:
-		d.Text()
 	case wire.OpReconfig:
 		var q wire.ReconfigRequest
 		q.Decode(&d)

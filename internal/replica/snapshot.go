@@ -6,13 +6,12 @@ import "zooid/internal/jute"
 // half the configured count or size plus a random part up to the whole, so that
 // the members of an ensemble do not all write at once (SyncRequestProcessor).
 type snapshotTrigger struct {
-	count, size       int64 // configured; size 0 = off
-	seed              uint64
-	countAt, sizeAt   int64 // due at
-	logged_, bytes    int64 // since the last one
-	running, wanted   bool
-	roll              bool // the next record begins a new log file
-	countMin, sizeMin int64
+	count, size     int64 // configured; size 0 = off
+	seed            uint64
+	countAt, sizeAt int64 // due at
+	logged_, bytes  int64 // since the last one
+	running, wanted bool
+	roll            bool // the next record begins a new log file
 }
 
 func newSnapshotTrigger(cfg *Config) snapshotTrigger {

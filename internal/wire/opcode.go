@@ -115,11 +115,13 @@ func (o Opcode) String() string {
 	return "unknown " + itoa(int64(o))
 }
 
-// Known reports whether a client may send the number: all opcodes except
-// those that only exist inside a server, and check, which lives in a multi.
+// Known reports whether a client may send the number: all opcodes except those
+// that only exist inside a server, and check, which lives in a multi. Apache's
+// server also takes deleteContainer and createSession from clients, the first
+// without a permission check; here they are the server's own.
 func (o Opcode) Known() bool {
 	switch o {
-	case OpNotification, OpError, OpCheck, OpCreateSession:
+	case OpNotification, OpError, OpCheck, OpCreateSession, OpDeleteContainer:
 		return false
 	}
 	_, ok := opcodeNames[o]
