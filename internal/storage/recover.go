@@ -125,6 +125,11 @@ func (r *recovery) run() error {
 	}
 	if r.report.Snapshot != nil {
 		if !r.opts.ReadOnly {
+			// A process that was killed may have left the name not durable; the
+			// logs that it stands below will be.
+			if err := r.d.FS.SyncDir(r.d.Snap); err != nil {
+				return fmt.Errorf("make the recovered snapshot %s durable: %w", r.report.Snapshot.Path, err)
+			}
 			if err := r.d.DropMarker(); err != nil {
 				return err
 			}
