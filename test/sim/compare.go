@@ -2,10 +2,12 @@ package sim
 
 import (
 	"fmt"
+	"path"
 	"slices"
 
 	"zooid/internal/replica"
 	"zooid/internal/storage"
+	"zooid/internal/vfs"
 	"zooid/internal/wire"
 )
 
@@ -133,4 +135,47 @@ func (s *server) checkSnapshot(info *storage.SnapshotInfo) {
 	if w.prof.digest && (tail.DigestZxid != zxid || uint64(tail.Digest) != w.model.digestAt(zxid)) {
 		w.fail("I6", "%s has the digest %x of 0x%x, expected %x", info.Path, tail.Digest, tail.DigestZxid, w.model.digestAt(zxid))
 	}
+}
+
+// checkKept looks whether each snapshot that a purge has kept leads up to the
+// present with the logs that it has kept: the newer ones might turn out to be
+// damaged one day.
+func (s *server) checkKept() {
+	w := s.w
+	snaps, err := storage.Snapshots(w.disk.mem, s.dirs.Snap)
+	if err != nil {
+		w.fail("purge", "%v", err)
+	}
+	for i, snap := range snaps {
+		if snap.Path == w.disk.rotten {
+			continue
+		}
+		var newer []string
+		for _, x := range snaps[i+1:] {
+			newer = append(newer, path.Base(x.Path))
+		}
+		dirs := storage.FindDirs(hiding{w.disk.mem, newer}, s.dirs.Data, s.dirs.DataLog)
+		r := replica.New(s.cfg)
+		t := &restorer{Restore: r.Restore(), s: s}
+		if _, err := storage.Recover(dirs, storage.RecoverOptions{ReadOnly: true}, t); err != nil {
+			w.fail("purge", "what is left cannot be recovered from %s: %v", snap.Path, err)
+		}
+		at := r.Tree().LastZxid()
+		if at < w.model.applied || at > w.model.last() {
+			w.fail("purge", "what is left leads from %s up to 0x%x, and 0x%x is durable", snap.Path, at, w.model.applied)
+		}
+		s.compare(r, at, "purge", "from "+snap.Path)
+	}
+}
+
+// hiding is a file system without some files.
+type hiding struct {
+	vfs.FS
+	names []string
+}
+
+// List implements vfs.FS.
+func (h hiding) List(dir string) ([]string, error) {
+	names, err := h.FS.List(dir)
+	return slices.DeleteFunc(names, func(n string) bool { return slices.Contains(h.names, n) }), err
 }

@@ -210,6 +210,9 @@ func (s *server) purge() {
 	if err != nil {
 		s.w.disk.blame(before, "purge", err)
 	}
+	if err == nil {
+		s.checkKept()
+	}
 	s.w.count("file purged", len(removed))
 	s.w.trace("purged %v", removed)
 }
