@@ -1,0 +1,94 @@
+package clients
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"zooid/test/interop/harness"
+)
+
+// goZkSkipped are the tests of go-zookeeper/zk that are not run, with the
+// reason. All others are.
+var goZkSkipped = []struct{ test, reason string }{
+	{"TestIntegration_BasicCluster", "starts an ensemble of three: the next release"},
+	{"TestIntegration_ClientClusterFailover", "starts an ensemble of three: the next release"},
+	{"TestIntegration_NoQuorum", "starts an ensemble of three: the next release"},
+	{"TestIntegration_DNSHostProviderReconnect", "starts an ensemble of three: the next release"},
+	{"TestIntegration_IncrementalReconfig", "starts an ensemble of three: the next release"},
+	{"TestIntegration_Reconfig", "starts an ensemble of three: the next release"},
+	{"TestIntegration_RecurringReAuthHang", "starts an ensemble of three: the next release"},
+}
+
+var goTest = regexp.MustCompile(`^--- (PASS|FAIL|SKIP): (Test\S+) \((.*)\)`)
+
+// TestGoZookeeper runs the own test suite of go-zookeeper/zk. It starts its
+// servers itself, by `zkServer.sh start-foreground` of the folder that
+// ZOOKEEPER_BIN_PATH names.
+func TestGoZookeeper(t *testing.T) {
+	harness.Ring(t)
+	source := harness.GoZk(t)
+	var skip []string
+	for _, s := range goZkSkipped {
+		t.Logf("not run: %s (%s)", s.test, s.reason)
+		skip = append(skip, "^"+s.test+"$")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "go", "test", "-v", "-count=1", "-timeout=7m", "-skip", strings.Join(skip, "|"), ".")
+	cmd.Dir = source
+	cmd.Env = append(os.Environ(), "ZOOKEEPER_BIN_PATH="+zkServerTree(t), "ZK_VERSION=3.9.5", "GOFLAGS=-mod=mod")
+	out, err := cmd.CombinedOutput()
+	passed := 0
+	for _, line := range strings.Split(string(out), "\n") {
+		m := goTest.FindStringSubmatch(line)
+		switch {
+		case m == nil:
+		case m[1] == "PASS":
+			passed++
+			t.Logf("%s %s %s", m[1], m[2], m[3])
+		default:
+			t.Errorf("%s %s %s", m[1], m[2], m[3])
+		}
+	}
+	if err != nil || passed < 30 {
+		name := filepath.Join(os.TempDir(), "zooid-gozk.out")
+		if werr := os.WriteFile(name, out, 0o644); werr != nil {
+			t.Error(werr)
+		}
+		t.Errorf("%d tests passed, %v; the whole output is in %s", passed, err, name)
+	}
+}
+
+// zkServerTree makes a bin folder whose zkServer.sh starts the server under
+// test: the project's own scripts beside its binary, or a shim on Apache's jars.
+func zkServerTree(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if harness.UnderTest() == harness.Java {
+		cmd := harness.JavaCommand(t, nil, "org.apache.zookeeper.server.quorum.QuorumPeerMain")
+		quoted := make([]string, len(cmd.Args))
+		for i, a := range cmd.Args {
+			quoted[i] = "'" + a + "'"
+		}
+		class := quoted[len(quoted)-1]
+		text := fmt.Sprintf("#!/bin/sh\nexec %s $SERVER_JVMFLAGS %s \"$2\"\n", strings.Join(quoted[:len(quoted)-1], " "), class)
+		if err := os.WriteFile(filepath.Join(dir, "zkServer.sh"), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		return dir
+	}
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join(harness.Root(), "bin"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(harness.ZooidBinary(t), filepath.Join(dir, "zooid")); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
