@@ -98,7 +98,7 @@ func (q *request) String() string {
 	return b.String()
 }
 
-// frames cuts b, which holds whole frames, and returns their contents.
+// cutFrames returns the contents of the frames in b.
 func cutFrames(b []byte) [][]byte {
 	var all [][]byte
 	for len(b) >= 4 {

@@ -102,7 +102,7 @@ func (s *server) ring() {
 	}
 }
 
-// ask lets an operator ask for a snapshot.
+// ask lets an operator ask for a snapshot, or reset the statistics.
 func (s *server) ask() {
 	kind := replica.SnapshotWanted
 	if s.w.chance(2) {
