@@ -23,6 +23,7 @@ type Options struct {
 	Lines       []string // further lines of zoo.cfg; a later line of a key wins
 	Properties  []string // "name=value" system properties (-Dname=value)
 	SeparateLog bool     // give dataLogDir a folder of its own
+	NoWords     bool     // leave the four-letter words as they are by default
 	Quiet       bool     // do not print the server's log when the test fails
 }
 
@@ -237,10 +238,13 @@ func (s *Server) writeConfig() {
 		"tickTime=2000", "initLimit=10", "syncLimit=5",
 		"dataDir=" + s.DataDir(),
 		fmt.Sprintf("clientPort=%d", s.port), "clientPortAddress=127.0.0.1",
-		"4lw.commands.whitelist=*", "admin.enableServer=false",
+		"admin.enableServer=false",
 		// The growth step of the txn log: 64 MB of zeros per start would be
 		// copied and read by every data directory test.
 		"preAllocSize=256",
+	}
+	if !s.opt.NoWords {
+		lines = append(lines, "4lw.commands.whitelist=*")
 	}
 	if s.opt.SeparateLog {
 		lines = append(lines, "dataLogDir="+s.LogDir())
