@@ -2,8 +2,11 @@ package storage
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
+
+	"zooid/internal/vfs"
 )
 
 // MinRetain is the smallest number of snapshots that Purge keeps.
@@ -41,7 +44,14 @@ func PurgeList(d *Dirs, retain int) ([]string, error) {
 	}
 	kept, oldest := 0, int64(0)
 	for _, s := range slices.Backward(snaps) {
-		if kept < max(retain, MinRetain) && snapshotInvalid(d.FS, s.Path) == nil {
+		if kept == max(retain, MinRetain) {
+			break
+		}
+		valid, err := worthKeeping(d.FS, s.Path)
+		if err != nil {
+			return nil, fmt.Errorf("nothing is purged, as a snapshot that may be needed cannot be read: %w", err)
+		}
+		if valid {
 			kept, oldest = kept+1, s.Zxid
 		}
 	}
@@ -66,4 +76,18 @@ func PurgeList(d *Dirs, retain int) ([]string, error) {
 		}
 	}
 	return victims, nil
+}
+
+// worthKeeping reports whether a snapshot looks whole. That it cannot be read
+// just now says nothing about it, and is an error.
+func worthKeeping(fsys vfs.FS, name string) (bool, error) {
+	err := snapshotInvalid(fsys, name)
+	var damage *DamageError
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.As(err, &damage), errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	}
+	return false, err
 }
