@@ -108,6 +108,11 @@ func (r *Replica) resume(c *conn, req *wire.ConnectRequest) {
 	s := r.sessions.byID[req.SessionID]
 	if s != nil && s.conn != nil {
 		old := s.conn
+		if !s.closing {
+			// Whoever takes its connection away, the client has its timeout to
+			// come back; what it read outside the core is not told any more.
+			r.sessions.touch(s, r.now.Mono)
+		}
 		s.conn, old.sess = nil, nil
 		r.close(old, "session resumed on another connection")
 	}

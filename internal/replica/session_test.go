@@ -3,6 +3,8 @@ package replica
 import (
 	"encoding/hex"
 	"testing"
+
+	"zooid/internal/wire"
 )
 
 // The vector comes from a session of Apache's server.
@@ -50,5 +52,23 @@ func TestReadBeforeTheConnectionBreaksCounts(t *testing.T) {
 	f.step(Event{Kind: Tick})
 	if len(f.fx.Expired) != 1 {
 		t.Error("the session lives on")
+	}
+}
+
+// A stranger with a wrong password takes the connection away, as in Apache's
+// server, but not the time to come back.
+func TestWrongPasswordLeavesTheTimeout(t *testing.T) {
+	f := newFixture(t, testConfig())
+	id := f.connect(1, 3000)
+	f.now.Mono += 2900 // and reads outside the core all the while
+	req := wire.ConnectRequest{TimeOut: 3000, SessionID: id, Passwd: make([]byte, 16), HasReadOnly: true}
+	f.step(Event{Kind: ConnOpen, Conn: 2, Frames: req.Append(nil)})
+	if f.connected(2) != 0 || f.shut[1] == "" {
+		t.Fatal("the wrong password was taken, or the connection stays")
+	}
+	f.now.Mono += 2900
+	f.step(Event{Kind: Tick})
+	if len(f.fx.Expired) != 0 {
+		t.Error("the session expired 2900 ms after it lost its connection, its timeout is 3000 ms")
 	}
 }
