@@ -137,9 +137,9 @@ func (s *server) checkSnapshot(info *storage.SnapshotInfo) {
 	}
 }
 
-// checkKept looks whether each snapshot that a purge has kept leads up to the
+// checkKept looks whether each snapshot that a purge is to keep leads up to the
 // present with the logs that it has kept: the newer ones might turn out to be
-// damaged one day.
+// damaged one day. Older ones may lie about: a crash can undo their removal.
 func (s *server) checkKept() {
 	w := s.w
 	snaps, err := storage.Snapshots(w.disk.mem, s.dirs.Snap)
@@ -147,7 +147,7 @@ func (s *server) checkKept() {
 		w.fail("purge", "%v", err)
 	}
 	for i, snap := range snaps {
-		if snap.Path == w.disk.rotten {
+		if i < len(snaps)-w.prof.retain || snap.Path == w.disk.rotten {
 			continue
 		}
 		var newer []string

@@ -68,7 +68,7 @@ func (l *lockstep) open(it *item) {
 	s := l.m.byID[q.SessionID]
 	if s != nil && s.stream != nil {
 		s.stream.end()
-		s.stream = nil
+		s.stream, s.heard = nil, l.now.Mono
 		l.w.met("session moved to another connection")
 	}
 	password := replica.Password(q.SessionID)
