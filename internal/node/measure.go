@@ -25,7 +25,6 @@ func (n *Node) wireMetrics() {
 	m.WatchCount.From(count(func(r *replica.Replica) int64 { return int64(r.Tree().WatchCount()) }))
 	m.ApproximateDataSize.From(count(func(r *replica.Replica) int64 { return r.Tree().DataSize() }))
 	m.GlobalSessions.From(count(func(r *replica.Replica) int64 { return int64(r.SessionCount()) }))
-	m.AuthFailedCount.From(count(func(r *replica.Replica) int64 { return r.Stats().AuthFailed }))
 	n.wireQuotas()
 	m.Uptime.From(func() int64 { return time.Since(n.started).Milliseconds() })
 	m.OpenFileDescriptorCount.From(admin.OpenFiles)
