@@ -160,7 +160,7 @@ func (n *Node) Watches() []admin.SessionPath {
 	n.core.view(func(r *replica.Replica) {
 		r.Tree().WatchesByPath(func(path []byte, conn uint32) bool {
 			if id := r.SessionOf(replica.ConnID(conn)); id != 0 {
-				list = append(list, admin.SessionPath{Session: id, Path: string(path)})
+				list = append(list, admin.SessionPath{Session: id, Path: wire.JavaText(path)})
 			}
 			return true
 		})
