@@ -79,23 +79,3 @@ func TestSetACLHoldsForWhatFollows(t *testing.T) {
 		}
 	}
 }
-
-// TestRefusedAuthIsCounted holds Zooid to the row of knownDifferences about
-// auth_failed_count.
-func TestRefusedAuthIsCounted(t *testing.T) {
-	harness.Ring(t)
-	if harness.UnderTest() == harness.Java {
-		t.Log("Apache's server does not count them; see knownDifferences")
-		return
-	}
-	s := harness.Start(t, harness.Options{})
-	conn, _, err := raw.Connect(s.Addr(), 30000)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	if r, err := conn.Call(raw.OpAuth, raw.Auth("world", []byte("x"))); err != nil || r.Err != raw.ErrAuthFailed {
-		t.Fatalf("auth as world: %v, code %d", err, r.Err)
-	}
-	harness.Until(t, "auth_failed_count to be 1", nil, func() bool { return s.Metric("zk_auth_failed_count") == "1" })
-}

@@ -33,13 +33,6 @@ var knownDifferences = []struct{ request, apache, zooid, reason, test string }{
 		test:    "differential: TestSetACLHoldsForWhatFollows",
 	},
 	{
-		request: "mntr's auth_failed_count after auth packets that were refused",
-		apache:  "counts only failed TLS handshakes",
-		zooid:   "counts refused auth packets too",
-		reason:  "an operator wants to see password guessing",
-		test:    "differential: TestRefusedAuthIsCounted",
-	},
-	{
 		request: "a client's own text in a quota's zookeeper_stats node that is no quota text",
 		apache:  "dies at the next write below the quota's path",
 		zooid:   "goes on",
