@@ -38,12 +38,7 @@ race:
 	go test -race -short -timeout 15m $(RACED)
 
 fuzz:
-	@set -e; for pkg in $$(go list ./...); do \
-		for target in $$(grep -ohE '^func Fuzz[A-Za-z0-9_]+' $$(go list -f '{{.Dir}}' $$pkg)/*_test.go 2>/dev/null | cut -c6-); do \
-			echo "fuzz $$pkg $$target"; \
-			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -parallel 2 $$pkg; \
-		done; \
-	done
+	test/fuzz.sh $(FUZZTIME)
 
 sim:
 	go test -count=1 -timeout 15m ./test/sim -seeds $(SIMSEEDS)
