@@ -41,7 +41,22 @@ func entry(lines []string, i int) string {
 	return "(end of the log)"
 }
 
+// entries cuts the toolkit's output into entries. One goes on over the next
+// lines where its data or its list of ACL entries holds a line break.
+func entries(out string) []string {
+	var list []string
+	for _, line := range strings.Split(out, "\n") {
+		if n := len(list); n > 0 && !entryHead.MatchString(line) {
+			list[n-1] += line
+			continue
+		}
+		list = append(list, line)
+	}
+	return list
+}
+
 var (
+	entryHead = regexp.MustCompile(`(session 0x[0-9a-f]+ cxid 0x[0-9a-f]+ zxid 0x|EOF reached after )`)
 	entryLine = regexp.MustCompile(`^.* session (0x[0-9a-f]+ cxid 0x[0-9a-f]+ zxid 0x[0-9a-f]+ .*?)( *[0-9-]*,[0-9-]*)?$`)
 	sessionID = regexp.MustCompile(`0x[0-9a-f]{12,}`)
 	closing   = regexp.MustCompile(`closeSession v\{(.*)\}`)
@@ -63,7 +78,7 @@ func logOf(t *testing.T, kind harness.Kind, steps []script.Step) []string {
 	logs := newest(t, s.LogDir(), "log.*", 1)
 	out := tool(t, "org.apache.zookeeper.server.persistence.TxnLogToolkit", "-d", logs[0])
 	var lines []string
-	for _, line := range strings.Split(out, "\n") {
+	for _, line := range entries(out) {
 		m := entryLine.FindStringSubmatch(line)
 		if m == nil || strings.HasSuffix(m[1], " error -5") {
 			// For a request that it cannot decode, Apache's server logs an
