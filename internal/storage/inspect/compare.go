@@ -39,7 +39,6 @@ func Compare(env *Env, args []string) int {
 		return exitInvocation
 	}
 	c := &comparison{env: env, out: env.output(), debug: cli.has("d"), interactive: cli.has("i"), in: bufio.NewScanner(env.In)}
-	defer c.out.Flush()
 	for option, target := range map[string]*int{"b": &c.bytes, "n": &c.nodes} {
 		if *target, err = strconv.Atoi(cli.options[option]); err != nil {
 			return env.fail(fmt.Errorf("-%s %s: not a whole number", option, cli.options[option]))
@@ -54,11 +53,7 @@ func Compare(env *Env, args []string) int {
 		c.out.line(c.right.String())
 		err = c.run()
 	}
-	c.out.Flush()
-	if err != nil {
-		return env.fail(err)
-	}
-	return exitOK
+	return env.end(c.out, err)
 }
 
 type comparison struct {
@@ -157,7 +152,7 @@ func (c *comparison) run() error {
 	}
 	for depth := 0; c.interactive && depth < deepest; {
 		c.out.printf("Current depth is %d\n%s", depth, comparePrompt)
-		c.out.Flush()
+		c.out.show()
 		if !c.in.Scan() {
 			return errors.New("no line found: the input has ended")
 		}

@@ -55,6 +55,22 @@ func (o output) line(s string) {
 	o.WriteByte('\n')
 }
 
+// show lets be seen what has been printed so far, before a question or before
+// a line on the error stream. A failure stays in the Writer for end to find.
+func (o output) show() { _ = o.Flush() }
+
+// end prints what is left and returns the exit code of a tool that came to err.
+// Output that is not whole is a failure, however well all else went.
+func (env *Env) end(out output, err error) int {
+	if werr := out.Flush(); err == nil {
+		err = werr
+	}
+	if err != nil {
+		return env.fail(err)
+	}
+	return exitOK
+}
+
 // complain prints to the error stream.
 func (env *Env) complain(format string, args ...any) {
 	fmt.Fprintf(env.Err, format+"\n", args...)

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -83,6 +84,44 @@ func TestOutputOfApache(t *testing.T) {
 			}
 			sameText(t, out, golden(t, c.golden))
 		})
+	}
+}
+
+// fullDisk is an output that takes nothing.
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+// TestLostOutput: what was printed into a full disk is no success.
+func TestLostOutput(t *testing.T) {
+	in := func(name string) string { return filepath.Join(files, name) }
+	dir := t.TempDir()
+	text, err := os.ReadFile(in("log.1"))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "log.1"), text, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		tool Tool
+		args []string
+	}{
+		{"dump", TxnLog, []string{in("log.1")}},
+		{"chop", TxnLog, []string{"-c", "-z", "5", filepath.Join(dir, "log.1")}},
+		{"snapshot", Snapshot, []string{in("snapshot.41")}},
+		{"summary", Summary, []string{in("snapshot.41"), "/", "0"}},
+		{"compare", Compare, []string{"-b", "20", "-n", "5", "-l", in("snapshot.0"), "-r", in("snapshot.41")}},
+	} {
+		var complaints bytes.Buffer
+		env := &Env{
+			FS: vfs.OS, In: strings.NewReader(""), Out: fullDisk{}, Err: &complaints,
+			Now: time.Now, Zone: time.UTC, Limits: storage.Limits{MaxField: 1 << 30},
+		}
+		if code := c.tool(env, c.args); code != exitUnexpected || !strings.Contains(complaints.String(), "no space left") {
+			t.Errorf("%s: exit %d: %q", c.name, code, complaints.String())
+		}
 	}
 }
 

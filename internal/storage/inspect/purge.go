@@ -62,7 +62,6 @@ func purge(env *Env, dirs *storage.Dirs, count int) int {
 		return env.fail(err)
 	}
 	out := env.output()
-	defer out.Flush()
 	for _, name := range files {
 		info, err := env.FS.Stat(name)
 		if err == nil {
@@ -70,9 +69,9 @@ func purge(env *Env, dirs *storage.Dirs, count int) int {
 			err = env.FS.Remove(name)
 		}
 		if err != nil {
-			out.Flush()
+			out.show()
 			env.complain("Failed to remove %s", name)
 		}
 	}
-	return exitOK
+	return env.end(out, nil)
 }

@@ -43,10 +43,7 @@ func Snapshot(env *Env, args []string) int {
 	} else {
 		p.text(args[0])
 	}
-	if err := p.out.Flush(); err != nil {
-		return env.fail(err)
-	}
-	return exitOK
+	return env.end(p.out, nil)
 }
 
 type printer struct {

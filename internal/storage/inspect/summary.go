@@ -39,10 +39,7 @@ func Summary(env *Env, args []string) int {
 	s := &summary{max: depth}
 	s.node(&s.text, start, args[1], 0)
 	out.line(s.text.String())
-	if err := out.Flush(); err != nil {
-		return env.fail(err)
-	}
-	return exitOK
+	return env.end(out, nil)
 }
 
 type summary struct {

@@ -55,7 +55,6 @@ func TxnLog(env *Env, args []string) int {
 	}
 	defer f.Close()
 	out := env.output()
-	defer out.Flush()
 	records, err := newRecords(f)
 	if err != nil {
 		return env.fail(err)
@@ -196,7 +195,9 @@ func (d *dump) run() int {
 var errMagic = errors.New("Invalid magic number")
 
 func (d *dump) finish(err error) int {
-	d.out.Flush()
+	if werr := d.out.Flush(); err == nil {
+		err = werr
+	}
 	switch {
 	case err == nil:
 		return exitOK
@@ -276,7 +277,7 @@ func (d *dump) wrong() (fix bool, err error) {
 	}
 	for {
 		d.out.WriteString("Would you like to fix it (Yes/No/Abort) ? ")
-		d.out.Flush()
+		d.out.show()
 		if !d.answers.Scan() {
 			return false, errors.New("no answer: the input has ended")
 		}
@@ -358,7 +359,7 @@ func chop(env *Env, out output, in *records, zxid int64) int {
 	if err != nil {
 		out.printf("Got exception: %v\n", err)
 	}
-	return exitOK
+	return env.end(out, nil)
 }
 
 func chopInto(env *Env, out output, in *records, c *logCopy, zxid int64) error {
@@ -368,7 +369,7 @@ func chopInto(env *Env, out output, in *records, c *logCopy, zxid int64) error {
 		return err
 	}
 	if !isLog(h) {
-		out.Flush()
+		out.show()
 		env.complain("Invalid magic number in txn log file")
 		return failed
 	}
