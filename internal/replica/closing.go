@@ -31,17 +31,24 @@ func (r *Replica) expire(s *session) {
 
 func (r *Replica) proposeClose(s *session) {
 	w := write{sess: s, zxid: r.draft()}
-	r.prepCloseSession(s, w.zxid)
+	r.prepEphemeralsGone(s, w.zxid)
 	s.closing = true
 	r.propose(&w, wire.OpCloseSession, 0, nil)
 }
 
-// prepCloseSession lists the ephemerals that the session will have once
-// everything in flight is applied, and records that they go.
+// prepCloseSession is prepEphemeralsGone for a client that asks; its session
+// may be ending already.
 func (r *Replica) prepCloseSession(s *session, zxid int64) wire.Code {
 	if s == nil || s.closing {
 		return wire.CodeSessionExpired
 	}
+	r.prepEphemeralsGone(s, zxid)
+	return wire.CodeOK
+}
+
+// prepEphemeralsGone lists the ephemerals that the session will have once
+// everything in flight is applied, and records that they go.
+func (r *Replica) prepEphemeralsGone(s *session, zxid int64) {
 	paths := r.ephemeralsOf(s.id)
 	if r.cfg.CloseSessionPaths {
 		r.work.body = wire.AppendPaths(r.work.body, paths)
@@ -53,7 +60,6 @@ func (r *Replica) prepCloseSession(s *session, zxid int64) wire.Code {
 			r.removeNode(zxid, parent, node)
 		}
 	}
-	return wire.CodeOK
 }
 
 // ephemeralsOf returns the paths of the session's ephemerals: those of the

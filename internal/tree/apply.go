@@ -254,7 +254,15 @@ func (t *Tree) removeBelow(c *change, i uint32) {
 		if child == 0 {
 			return
 		}
-		t.remove(c, c.r.pathOf(t, child))
+		t.removeFound(c, child)
+	}
+}
+
+// removeFound removes a node that a loop over the tree has met. If its own
+// path did not lead to it the loop would meet it for ever.
+func (t *Tree) removeFound(c *change, i uint32) {
+	if t.remove(c, c.r.pathOf(t, i)) != wire.CodeOK {
+		panic("tree: a node is not found by its own path")
 	}
 }
 
@@ -316,7 +324,9 @@ func (t *Tree) closeSession(c *change, body []byte) wire.Code {
 	if len(body) > 0 {
 		for n := d.Count(4); n > 0 && d.Err() == nil; n-- {
 			if path := d.Text(); d.Err() == nil {
-				t.remove(c, path)
+				// It may be gone: the fuzzy snapshot of Java's below a replay can be
+				// newer than its zxid.
+				_ = t.remove(c, path)
 			}
 		}
 		if d.Err() != nil {
@@ -328,7 +338,7 @@ func (t *Tree) closeSession(c *change, body []byte) wire.Code {
 		if e == 0 {
 			return wire.CodeOK
 		}
-		t.remove(c, c.r.pathOf(t, t.owned.at(e).node))
+		t.removeFound(c, t.owned.at(e).node)
 	}
 }
 
@@ -386,5 +396,5 @@ func (t *Tree) SetConfig(data []byte, version, now int64, r *Result) {
 		n.acl, n.aversion = t.acls.intern(readACL), -1
 	}
 	c := change{zxid: version, time: now, r: r}
-	t.set(&c, path, data, -1, &r.Stat)
+	_ = t.set(&c, path, data, -1, &r.Stat) // it fails only without the node, which is there
 }
