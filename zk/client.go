@@ -95,7 +95,7 @@ func Dial(ctx context.Context, servers string, opts ...Option) (*Client, error) 
 		return nil, err
 	}
 	if err := c.Wait(ctx); err != nil {
-		c.Close()
+		_ = c.Close() // always nil
 		return nil, err
 	}
 	return c, nil

@@ -155,13 +155,17 @@ func (c *Client) disconnected(err error) bool {
 // returns why. It writes; a second goroutine reads.
 func (c *Client) serve(l *link) error {
 	failed := make(chan error, 1)
-	go func() { failed <- c.read(l) }()
+	go func() {
+		defer close(failed)
+		failed <- c.read(l)
+	}()
 	err := c.write(l, failed)
 	l.conn.Close()
 	if errors.Is(err, errReading) {
 		return l.readErr
 	}
-	_ = <-failed // the reason that counts is the writer's
+	for range failed { // the reader must be gone; the reason that counts is the writer's
+	}
 	return err
 }
 

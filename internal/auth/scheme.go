@@ -33,7 +33,7 @@ func validPrincipal(id []byte) bool {
 	if !ok {
 		return true
 	}
-	return bytes.IndexAny(realm, "/@") < 0 && bytes.Count(name, []byte("/")) <= 1
+	return !bytes.ContainsAny(realm, "/@") && bytes.Count(name, []byte("/")) <= 1
 }
 
 func matchX509(p *Policy, id string, entry []byte) bool {

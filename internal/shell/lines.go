@@ -78,7 +78,7 @@ func IsTerminal() bool {
 // typeLines takes commands from a person.
 func (s *Shell) typeLines() {
 	l := liner.NewLiner()
-	defer l.Close()
+	defer func() { _ = l.Close() }() // a terminal that stays raw cannot be helped from here
 	l.SetCtrlCAborts(true)
 	l.SetTabCompletionStyle(liner.TabPrints)
 	l.SetWordCompleter(s.complete)

@@ -170,7 +170,7 @@ func (s *Shell) event(e zk.Event) {
 
 // hangUp ends the session and lets its last event be printed.
 func (s *Shell) hangUp() {
-	s.client.Close()
+	_ = s.client.Close() // always nil
 	s.settle()
 }
 
@@ -192,7 +192,7 @@ func (s *Shell) leave() {
 	if s.owned {
 		s.client.Detach()
 	} else {
-		s.client.Close()
+		_ = s.client.Close() // always nil
 	}
 }
 

@@ -45,7 +45,7 @@ func OpenDirs(fsys vfs.FS, dataDir, dataLogDir string, autocreate bool) (*Dirs, 
 	for _, dir := range d.both() {
 		lock, err := fsys.Lock(path.Join(dir, lockName))
 		if err != nil {
-			d.Close()
+			_ = d.Close() // the lock that could not be had is what counts
 			reason := "cannot be locked"
 			var held *vfs.LockedError
 			if errors.As(err, &held) {

@@ -62,11 +62,11 @@ func fileBytes(t testing.TB, fs vfs.FS, name string) []byte {
 
 // body collects what a sink is given and encodes it again.
 type body struct {
-	sessions, acls, nodes  []byte
-	nSessions, nACLs, last int
-	txns                   [][]byte
-	digests                int
-	resets                 int
+	sessions, acls, nodes []byte
+	nSessions, nACLs      int
+	txns                  [][]byte
+	digests               int
+	resets                int
 }
 
 func (b *body) Reset() { *b = body{resets: b.resets + 1} }

@@ -102,16 +102,16 @@ func (w *SnapshotWriter) Finish(tail SnapshotTail) (*SnapshotInfo, error) {
 	if !tail.HasDigest {
 		tail = SnapshotTail{}
 	}
-	w.Write(terminator)
+	w.put(terminator)
 	w.seal()
 	if tail.HasDigest {
 		b := binary.BigEndian.AppendUint64(nil, uint64(tail.DigestZxid))
 		b = binary.BigEndian.AppendUint32(b, uint32(wire.DigestVersion))
-		w.Write(binary.BigEndian.AppendUint64(b, uint64(tail.Digest)))
+		w.put(binary.BigEndian.AppendUint64(b, uint64(tail.Digest)))
 		w.seal()
 	}
 	if tail.HasLastZxid {
-		w.Write(binary.BigEndian.AppendUint64(nil, uint64(tail.LastZxid)))
+		w.put(binary.BigEndian.AppendUint64(nil, uint64(tail.LastZxid)))
 		w.seal()
 	}
 	if w.err == nil {
@@ -130,8 +130,12 @@ func (w *SnapshotWriter) seal() {
 	w.sealed = w.sum
 	b := binary.BigEndian.AppendUint64(w.scratch[:0], uint64(w.sum))
 	w.scratch = append(b, terminator...)
-	w.Write(w.scratch)
+	w.put(w.scratch)
 }
+
+// put is Write for what Finish adds: a failure stays in w.err, makes what
+// follows do nothing, and keeps Finish from giving the file its name.
+func (w *SnapshotWriter) put(p []byte) { _, _ = w.Write(p) }
 
 func (w *SnapshotWriter) commit() error {
 	err := w.out.Close()
@@ -163,7 +167,7 @@ func (w *SnapshotWriter) Abort() {
 	if w.err == nil {
 		w.err = errors.New("snapshot was given up")
 	}
-	w.fs.Remove(w.temp) // a left-over is removed at the next start
+	_ = w.fs.Remove(w.temp) // a left-over is removed at the next start
 }
 
 // pacedFile writes in steps and keeps the amount of data that waits for the

@@ -79,7 +79,6 @@ func TestMemory(t *testing.T) {
 	before := heap()
 	w, paths := fill(t, n, Options{Seed: 1})
 	clear(paths)
-	paths = nil
 	per := float64(heap()-before) / float64(n)
 	t.Logf("%d znodes: %.1f bytes each", n, per)
 	if per > budget {
@@ -95,7 +94,6 @@ func TestMemoryComesBack(t *testing.T) {
 	for _, p := range paths {
 		w.remove(p)
 	}
-	paths = nil
 	left := heap() - before
 	t.Logf("%d bytes left", left)
 	if left > 1<<20 {

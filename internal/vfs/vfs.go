@@ -135,7 +135,7 @@ func ReplaceFile(fsys FS, name string, data []byte) error {
 		err = fsys.Rename(tmp, name)
 	}
 	if err != nil {
-		fsys.Remove(tmp) // the old content stands; a left-over is only untidy
+		_ = fsys.Remove(tmp) // the old content stands; a left-over is only untidy
 		return err
 	}
 	return fsys.SyncDir(path.Dir(name))
