@@ -141,6 +141,7 @@ func TestTruncate(t *testing.T) {
 		{9, 2, []int64{5, 6, 7, 8, 9}, ""},
 		{5, 3, []int64{5}, ""},
 		{4, 4, nil, ""},
+		{0, 4, nil, ""},
 		{14, 0, nil, "goes from 0xd on without it"},
 	} {
 		mem, d := fill()

@@ -293,3 +293,24 @@ func TestReadError(t *testing.T) {
 		t.Fatalf("%v, then %v", err, again)
 	}
 }
+
+// A snapshot whose name could not be made durable is none: a purge that
+// counted it would delete what a crash still needs.
+func TestSnapshotWithoutDurableName(t *testing.T) {
+	mem := vfs.NewMem()
+	d := memDirs(t, mem)
+	fs := vfs.NewFaulty(mem, vfs.FailNth(vfs.OpSyncDir, 0, syscall.EIO))
+	w, err := NewSnapshotWriter(fs, d.Snap, 7, SnapshotOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write((&chain{}).snapshotBody(3)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Finish(SnapshotTail{}); !errors.Is(err, syscall.EIO) {
+		t.Fatalf("finished with %v", err)
+	}
+	if left, err := Snapshots(mem, d.Snap); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}

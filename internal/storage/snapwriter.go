@@ -150,7 +150,11 @@ func (w *SnapshotWriter) commit() error {
 		err = w.fs.Rename(w.temp, w.name)
 	}
 	if err == nil {
-		err = w.fs.SyncDir(w.dir)
+		if err = w.fs.SyncDir(w.dir); err != nil {
+			// Under its name it would count for a purge, though a crash may
+			// take the name back.
+			_ = w.fs.Remove(w.name)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("finish snapshot %s: %w", w.name, err)

@@ -29,12 +29,12 @@ func Truncate(d *Dirs, zxid int64, limits Limits) (deleted []string, err error) 
 			return nil, err
 		}
 		switch {
+		case last == 0: // nothing of this file stays
+			keep--
 		case last == zxid:
 			cutAt = at
-		case last != 0:
-			return nil, fmt.Errorf("cannot take back what is behind 0x%x: %s goes from 0x%x on without it", zxid, files[keep-1].Path, last)
 		default:
-			keep--
+			return nil, fmt.Errorf("cannot take back what is behind 0x%x: %s goes from 0x%x on without it", zxid, files[keep-1].Path, last)
 		}
 	}
 	for _, f := range slices.Backward(files[keep:]) {
