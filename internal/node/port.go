@@ -32,7 +32,7 @@ func addressIDs(ip string) []wire.ID {
 
 // Reads answers pure reads on the connection's own goroutine.
 func (n *Node) Reads(c *clientport.Conn, frames []byte) (taken, requests int) {
-	if n.opts.ReadsInLoop {
+	if n.opts.ReadsInLoop || !replica.BeginsWithRead(frames) {
 		return 0, 0
 	}
 	taken, requests, zxid := n.core.reads(c, frames, n.countReads)

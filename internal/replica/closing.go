@@ -67,7 +67,7 @@ func (r *Replica) prepEphemeralsGone(s *session, zxid int64) {
 func (r *Replica) ephemeralsOf(id int64) [][]byte {
 	paths := r.work.paths[:0]
 	r.tree.EphemeralPaths(id, func(p []byte) bool {
-		if c := r.pending.get(p); c == nil {
+		if c := r.pending.get(p, r.tree.Hash(p)); c == nil {
 			paths = append(paths, bytes.Clone(p))
 		}
 		return true
@@ -113,8 +113,9 @@ func (r *Replica) sweepContainers() {
 
 // proposeDeleteContainer removes a candidate if it still is one.
 func (r *Replica) proposeDeleteContainer(path []byte) {
-	n := r.tree.Lookup(path)
-	if n == 0 || r.pending.get(path) != nil || !r.tree.MayGo(n, r.now.Wall, r.cfg.ContainerNeverUsed) {
+	h := r.tree.Hash(path)
+	n := r.tree.LookupHash(path, h)
+	if n == 0 || r.pending.get(path, h) != nil || !r.tree.MayGo(n, r.now.Wall, r.cfg.ContainerNeverUsed) {
 		return
 	}
 	w := write{zxid: r.draft()}

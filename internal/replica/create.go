@@ -159,9 +159,10 @@ func (r *Replica) addNode(w *write, typ wire.Opcode, owner int64, parent *change
 	start := len(r.work.body)
 	r.work.body = appendCreateBody(r.work.body, typ, owner, path, acl, parent.stat.Cversion, req)
 	dataOff := start + 4 + len(path) + 4
-	node := r.pending.get(path)
+	hash := r.tree.Hash(path)
+	node := r.pending.get(path, hash)
 	if node == nil {
-		r.work.node = change{path: path}
+		r.work.node = change{path: path, hash: hash}
 		node = &r.work.node
 	}
 	node = r.pending.put(node, w.zxid)

@@ -11,7 +11,7 @@ import (
 // later requests are checked against it (PrepRequestProcessor.ChangeRecord).
 type change struct {
 	path   []byte
-	hash   uint64
+	hash   uint32  // of the path (tree.Hash)
 	next   *change // in its hash chain
 	zxid   int64   // of the newest change
 	exists bool
@@ -71,21 +71,11 @@ func newPendingTable() pendingTable {
 	return pendingTable{buckets: make([]*change, pendingBuckets)}
 }
 
-// hashPath is FNV-1a; the table is small and short-lived, and its chains are
-// bounded by the requests in flight.
-func hashPath(p []byte) uint64 {
-	h := uint64(14695981039346656037)
-	for _, b := range p {
-		h = (h ^ uint64(b)) * 1099511628211
-	}
-	return h
-}
-
-func (t *pendingTable) get(path []byte) *change {
+// get returns the change in flight of a path with this hash (tree.Hash), or nil.
+func (t *pendingTable) get(path []byte, h uint32) *change {
 	if t.count == 0 {
 		return nil
 	}
-	h := hashPath(path)
 	for c := t.buckets[h%pendingBuckets]; c != nil; c = c.next {
 		if c.hash == h && bytes.Equal(c.path, path) {
 			return c
@@ -106,7 +96,7 @@ func (t *pendingTable) put(from *change, zxid int64) *change {
 		}
 		path := append(c.path[:0], from.path...)
 		*c = *from
-		c.path, c.hash, c.table, c.ref = path, hashPath(path), true, 0
+		c.path, c.table, c.ref = path, true, 0
 		c.next = t.buckets[c.hash%pendingBuckets]
 		t.buckets[c.hash%pendingBuckets] = c
 		t.count++
@@ -196,20 +186,21 @@ func (r *Replica) lookup(path []byte, view *change) *change {
 	if len(path) == 1 && path[0] == '/' {
 		path = path[:0] // the root is known by its empty path
 	}
-	if c := r.pending.get(path); c != nil {
+	h := r.tree.Hash(path)
+	if c := r.pending.get(path, h); c != nil {
 		if !c.exists {
 			return nil
 		}
 		return c
 	}
-	n := r.tree.Lookup(path)
+	n := r.tree.LookupHash(path, h)
 	if n == 0 {
 		return nil
 	}
-	*view = change{path: path, exists: true, ref: n, children: r.tree.NumChildren(n)}
+	*view = change{path: path, hash: h, exists: true, ref: n, children: r.tree.NumChildren(n)}
 	r.tree.Persisted(n, &view.stat)
 	if r.cfg.Digest {
-		view.digest = tree.NodeDigest(path, r.tree.Data(n), &view.stat)
+		view.digest = r.work.digester.Node(path, r.tree.Data(n), &view.stat)
 	}
 	return view
 }
@@ -239,7 +230,7 @@ func (r *Replica) refOf(c *change) tree.Ref {
 	if c.ref != 0 {
 		return c.ref
 	}
-	return r.tree.Lookup(c.path)
+	return r.tree.LookupHash(c.path, c.hash)
 }
 
 // changed renews the digest of a node whose stat or data was altered.
@@ -248,6 +239,6 @@ func (r *Replica) changed(c *change, data []byte) {
 		return
 	}
 	r.digest -= uint64(c.digest)
-	c.digest = tree.NodeDigest(c.path, data, &c.stat)
+	c.digest = r.work.digester.Node(c.path, data, &c.stat)
 	r.digest += uint64(c.digest)
 }

@@ -41,6 +41,16 @@ func (r *Replica) ServeReads(id ConnID, frames, out []byte) ([]byte, int, int) {
 	return out, taken, count
 }
 
+// BeginsWithRead reports whether the request at the front of frames is one for
+// ServeReads or BeginList, as far as that shows without the replica: asking
+// costs no lock.
+func BeginsWithRead(frames []byte) bool {
+	d := jute.NewDecoder(frames[lengthSize:])
+	var h wire.RequestHeader
+	h.Decode(&d)
+	return d.Err() == nil && readOnly(h.Type, d)
+}
+
 // ReadSize returns how much a read has read beside its path, by what it was
 // answered: the data or the children's names, and a Stat of 68 bytes, as
 // Apache's server counts it (DataTree.updateReadStat). It is -1 for other

@@ -124,6 +124,7 @@ type workspace struct {
 	body        []byte // the transaction body in the making
 	path        []byte // sequential path
 	node, above change // what the tree says of a node and its parent
+	digester    tree.Digester
 	set         wire.SetWatches
 	paths       [][]byte
 	hits        []tree.Hit

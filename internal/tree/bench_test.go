@@ -112,15 +112,6 @@ func BenchmarkCreateDeleteDigest(b *testing.B) {
 	}
 }
 
-func BenchmarkNodeDigest(b *testing.B) {
-	var s wire.StatPersisted
-	path, data := []byte("/dir55/0000000001"), make([]byte, 100)
-	b.ReportAllocs()
-	for range b.N {
-		NodeDigest(path, data, &s)
-	}
-}
-
 func BenchmarkChildren(b *testing.B) {
 	w, _ := benchTree(b)
 	n := w.Lookup([]byte("/dir07"))

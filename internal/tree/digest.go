@@ -83,47 +83,6 @@ func (g *Digester) Node(path, data []byte, s *wire.StatPersisted) uint32 {
 	return g.Stat(s)
 }
 
-// NodeDigest is Digester.Node without a Digester. It is half as fast and
-// allocates nothing either: the library's CRC would make the stat escape to
-// the heap, so this one has its own.
-func NodeDigest(path, data []byte, s *wire.StatPersisted) uint32 {
-	if !digested(path) {
-		return 0
-	}
-	if len(path) == 1 && path[0] == '/' {
-		path = nil
-	}
-	crc := crc32.Update(updateCRC(0, path), crc32.IEEETable, data)
-	var stat [digestStat]byte
-	putStat(stat[:], s)
-	return updateCRC(crc, stat[:])
-}
-
-// crcTables are the tables of CRC-32 (IEEE) for eight bytes at a time.
-var crcTables = func() (t [8][256]uint32) {
-	t[0] = *crc32.IEEETable
-	for i := range t[0] {
-		for j := 1; j < 8; j++ {
-			c := t[j-1][i]
-			t[j][i] = c>>8 ^ t[0][byte(c)]
-		}
-	}
-	return t
-}()
-
-func updateCRC(crc uint32, b []byte) uint32 {
-	crc = ^crc
-	for ; len(b) >= 8; b = b[8:] {
-		crc ^= binary.LittleEndian.Uint32(b)
-		crc = crcTables[0][b[7]] ^ crcTables[1][b[6]] ^ crcTables[2][b[5]] ^ crcTables[3][b[4]] ^
-			crcTables[4][crc>>24] ^ crcTables[5][crc>>16&0xff] ^ crcTables[6][crc>>8&0xff] ^ crcTables[7][crc&0xff]
-	}
-	for _, c := range b {
-		crc = crcTables[0][byte(crc)^c] ^ crc>>8
-	}
-	return ^crc
-}
-
 // open takes a node out of the tree's digest before a change; true asks for
 // close once it is done. After a change of data add does it.
 func (t *Tree) open(path []byte, n *node) bool {

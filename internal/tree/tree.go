@@ -179,14 +179,20 @@ func (t *Tree) SetLastZxid(zxid int64) { t.lastZxid = zxid }
 
 // Lookup returns the node of a path, or 0. "" and "/" are the root. A read; it
 // allocates nothing.
-func (t *Tree) Lookup(path []byte) Ref {
+func (t *Tree) Lookup(path []byte) Ref { return t.LookupHash(path, t.Hash(path)) }
+
+// Hash returns the hash of a path for LookupHash. It is keyed by the tree's
+// seed, so clients cannot make paths that collide. A read.
+func (t *Tree) Hash(path []byte) uint32 { return t.hash.sum(path) }
+
+// LookupHash is Lookup for a caller that has the hash of the path already.
+func (t *Tree) LookupHash(path []byte, h uint32) Ref {
 	if len(path) <= 1 {
 		if len(path) == 0 || path[0] == '/' {
 			return Root
 		}
 		return 0
 	}
-	h := t.hash.sum(path)
 	for i := *t.index.bucket(h); i != 0; {
 		n := t.nodes.at(i)
 		if n.hash == h && t.hasPath(i, path) {
