@@ -150,7 +150,6 @@ type ConnectionThrottle struct {
 // those that have grown stale.
 type RequestThrottle struct {
 	MaxRequests          int // 0 or less: no throttle
-	StallTimeMs          int
 	DropStale            bool
 	StaleLatencyCheck    bool
 	StaleConnectionCheck bool

@@ -48,6 +48,12 @@ func (n *Node) observe(fx *replica.Effects, items []item, begin replica.Time) {
 	if len(fx.Append) > 0 {
 		m.ProposalProcessTime.Observe(took)
 	}
+	if fx.Closings > 0 {
+		m.CloseSessionPrepTime.ObserveN(took, int64(fx.Closings))
+	}
+	for i := range fx.OverQuota {
+		m.QuotaExceededError.At(fx.Name(&fx.OverQuota[i])).Inc()
+	}
 	observeRuns(fx.Reads, func(ms, k int64) {
 		m.ObserveReads(ms, k)
 		m.ReadCommitProcTime.ObserveN(ms, k)

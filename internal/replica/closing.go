@@ -49,6 +49,7 @@ func (r *Replica) prepCloseSession(s *session, zxid int64) wire.Code {
 // prepEphemeralsGone lists the ephemerals that the session will have once
 // everything in flight is applied, and records that they go.
 func (r *Replica) prepEphemeralsGone(s *session, zxid int64) {
+	r.fx.Closings++
 	paths := r.ephemeralsOf(s.id)
 	if r.cfg.CloseSessionPaths {
 		r.work.body = wire.AppendPaths(r.work.body, paths)

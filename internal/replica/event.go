@@ -108,6 +108,10 @@ type Effects struct {
 	// holds what they point to.
 	Uses  []Use
 	Names []byte
+	// OverQuota are the changes that a hard quota has refused.
+	OverQuota []Use
+	// Closings is how many closeSessions were prepared.
+	Closings int
 	// Fired counts, of each change that found watchers, how many were told.
 	Fired []Fired
 }
@@ -127,13 +131,17 @@ func (fx *Effects) used(path []byte, bytes int, write bool) {
 	if len(path) < 2 {
 		return
 	}
+	fx.Uses = append(fx.Uses, fx.use(path, bytes, write))
+}
+
+func (fx *Effects) use(path []byte, bytes int, write bool) Use {
 	end := 1
 	for end < len(path) && path[end] != '/' {
 		end++
 	}
 	u := Use{Off: int32(len(fx.Names)), Len: int32(end - 1), Bytes: int32(len(path) + bytes), Write: write}
 	fx.Names = append(fx.Names, path[1:end]...)
-	fx.Uses = append(fx.Uses, u)
+	return u
 }
 
 // Fired is how many watchers an event of a change went to.
@@ -154,5 +162,7 @@ func (fx *Effects) Reset() {
 	fx.Writes = fx.Writes[:0]
 	fx.Ages = fx.Ages[:0]
 	fx.Uses, fx.Names = fx.Uses[:0], fx.Names[:0]
+	fx.OverQuota = fx.OverQuota[:0]
+	fx.Closings = 0
 	fx.Fired = fx.Fired[:0]
 }

@@ -410,7 +410,7 @@ func (r *Replica) overQuota(path []byte, count, bytes int64) bool {
 	}
 	breach, over := r.tree.QuotaCheck(path, count, bytes)
 	if over = over && breach.Hard; over {
-		r.stats.QuotaExceeded++
+		r.fx.OverQuota = append(r.fx.OverQuota, r.fx.use(path, 0, true))
 	}
 	return over
 }

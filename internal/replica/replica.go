@@ -79,7 +79,6 @@ type Stats struct {
 	DigestMismatches int64
 	AuthFailed       int64
 	SessionsExpired  int64
-	QuotaExceeded    int64
 	WatchBytes       int64
 	Proposals        int64
 	Commits          int64
