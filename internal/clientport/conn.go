@@ -86,10 +86,10 @@ func (c *Conn) serve() {
 	c.mu.Unlock()
 	c.port.Metrics.OutstandingRequests.Add(-unanswered)
 	c.port.Relieve()
+	c.port.count(c, err) // before the client can see the end
 	c.nc.Close()
 	Recycle(c.in)
 	c.in = nil
-	c.port.count(c, err)
 	if known {
 		c.port.Core.Closed(c)
 	} else {
