@@ -27,6 +27,10 @@ const layers = `
 jute < wire < {tree, auth, zab, config};
 {tree, auth, zab} < replica;
 
+# The lines that say who is a member stand in files and on the wire, and both
+# are text as Java reads it.
+properties < ensemble < {zab, config};
+
 # Disk: formats over a file API that can crash on demand.
 {wire, vfs} < storage;
 {storage, tree} < storage/inspect < cmd/zooid;
@@ -58,7 +62,7 @@ wire < loadgen < cmd/zooid;
 
 // core lists the packages in which time, randomness and I/O are values that
 // come in from outside, so that one seed replays one run.
-var core = []string{"jute", "wire", "tree", "auth", "zab", "replica", "config"}
+var core = []string{"jute", "wire", "tree", "auth", "zab", "replica", "config", "properties", "ensemble"}
 
 // impure says why the core may not import a package. A trailing slash bars
 // everything below it too.

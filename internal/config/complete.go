@@ -3,6 +3,9 @@ package config
 import (
 	"strconv"
 	"strings"
+
+	"zooid/internal/ensemble"
+	"zooid/internal/properties"
 )
 
 // Complete adds what stands outside the main file: the server id from myid
@@ -58,15 +61,15 @@ func (p *parser) sameClientPort(own Member) {
 	if static == "" {
 		static = "0.0.0.0"
 	}
-	ours := bracketed(static) + ":" + strconv.Itoa(c.ClientPort)
-	line := bracketed(own.ClientHost) + ":" + strconv.Itoa(own.ClientPort)
+	ours := ensemble.Bracketed(static) + ":" + strconv.Itoa(c.ClientPort)
+	line := ensemble.Bracketed(own.ClientHost) + ":" + strconv.Itoa(own.ClientPort)
 	differ := c.ClientPort != own.ClientPort
 	if !wildcard(static) && !strings.EqualFold(static, own.ClientHost) {
 		if literal(static) && literal(own.ClientHost) {
 			differ = true
 		} else if !differ {
 			w := c.At("clientPortAddress")
-			w.Text = printable(static) + " here, and the server line has " + printable(own.ClientHost) +
+			w.Text = properties.Printable(static) + " here, and the server line has " + properties.Printable(own.ClientHost) +
 				", which counts; ZooKeeper refuses to start if the two are not the same address"
 			w.Advice = "write it in one place"
 			p.warn(w)
@@ -76,7 +79,7 @@ func (p *parser) sameClientPort(own Member) {
 		return
 	}
 	key := "server." + strconv.FormatInt(own.ID, 10)
-	p.refuse(c.refuse("clientPort", "clients are served on "+printable(ours)+" here, but on "+printable(line)+" by "+
+	p.refuse(c.refuse("clientPort", "clients are served on "+properties.Printable(ours)+" here, but on "+properties.Printable(line)+" by "+
 		key+" in "+place(c.Members.File, own.Line, "")+"write the port in one of the two places"))
 }
 
@@ -114,7 +117,7 @@ func (p *parser) ensemble() {
 		p.refuse(c.refuse("standaloneEnabled", "an ensemble of one is not in this release; remove the line to run standalone"))
 		return
 	}
-	p.refuse(&Error{File: c.Members.File, Line: c.Members.line, Text: what})
+	p.refuse(&Error{File: c.Members.File, Line: c.Members.FirstLine, Text: what})
 }
 
 // membership holds the server, group and weight lines against each other.
@@ -123,9 +126,9 @@ func (p *parser) membership() {
 	p.multipleAddresses()
 	p.groups()
 	voters, observers := len(m.Voters()), len(m.Observers())
-	refuse := func(text string) { p.refuse(&Error{File: m.File, Line: m.line, Text: text}) }
+	refuse := func(text string) { p.refuse(&Error{File: m.File, Line: m.FirstLine, Text: text}) }
 	warn := func(text, advice string, note bool) {
-		p.warn(Warning{File: m.File, Line: m.line, Text: text, Advice: advice, Note: note})
+		p.warn(Warning{File: m.File, Line: m.FirstLine, Text: text, Advice: advice, Note: note})
 	}
 	switch {
 	case voters == 0 && !c.StandaloneEnabled:
@@ -155,35 +158,7 @@ func (p *parser) multipleAddresses() {
 // groups checks hierarchical quorums: everyone who votes in exactly one group.
 func (p *parser) groups() {
 	m := p.c.Members
-	if !m.Hierarchical() {
-		return
-	}
-	group := map[int64]int64{}
-	for _, g := range m.Groups {
-		for _, id := range g.Members {
-			other, twice := group[id]
-			one, known := m.Member(id)
-			text := ""
-			switch {
-			case twice:
-				text = "server " + strconv.FormatInt(id, 10) + " is in group." + strconv.FormatInt(other, 10) + " as well; a server may be in one group only"
-			case m.weighed(id):
-				// ZooKeeper takes anyone who has a weight.
-			case !known:
-				text = "there is no server." + strconv.FormatInt(id, 10)
-			case one.Observer:
-				text = "server " + strconv.FormatInt(id, 10) + " is an observer; only participants count in a group"
-			}
-			if text != "" {
-				p.refuse(&Error{File: m.File, Line: g.Line, Key: "group." + strconv.FormatInt(g.ID, 10), Text: text})
-			}
-			group[id] = g.ID
-		}
-	}
-	for _, one := range m.Voters() {
-		if _, ok := group[one.ID]; !ok {
-			p.refuse(&Error{File: m.File, Line: one.Line, Key: "server." + strconv.FormatInt(one.ID, 10),
-				Text: "in no group; with group or weight lines every participant must be in one"})
-		}
+	for _, problem := range m.GroupProblems() {
+		p.refuseMembers(problem, m.File)
 	}
 }

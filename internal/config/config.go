@@ -3,13 +3,16 @@ package config
 import (
 	"sort"
 	"strings"
+
+	"zooid/internal/ensemble"
+	"zooid/internal/properties"
 )
 
 // NoID is the server id of a server without a myid file.
 const NoID int64 = -1
 
 // NoPort is the port of a server that does not listen.
-const NoPort = -1
+const NoPort = ensemble.NoClientPort
 
 // A Property is a system property or a setting: a name and its value.
 type Property struct {
@@ -277,14 +280,9 @@ func (c *Config) refuse(key, text string) *Error {
 func splitList(s string) []string {
 	var list []string
 	for _, part := range strings.Split(s, ",") {
-		if part = trim(part); part != "" {
+		if part = properties.Trim(part); part != "" {
 			list = append(list, part)
 		}
 	}
 	return list
-}
-
-// trim cuts what java.lang.String.trim cuts: everything up to the blank.
-func trim(s string) string {
-	return strings.TrimFunc(s, func(r rune) bool { return r <= ' ' })
 }

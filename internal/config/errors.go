@@ -4,6 +4,8 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+
+	"zooid/internal/properties"
 )
 
 // CommandLine is the file name that errors and sources bear when the setting
@@ -28,7 +30,7 @@ type Error struct {
 func (e *Error) Error() string {
 	key := e.Key
 	if key != "" && e.Value != "" {
-		key += "=" + printable(e.Value)
+		key += "=" + properties.Printable(e.Value)
 	}
 	return place(e.File, e.Line, key) + e.Text
 }
@@ -117,22 +119,8 @@ func place(file string, line int, key string) string {
 		b.WriteString(": ")
 	}
 	if key != "" {
-		b.WriteString(printable(key))
+		b.WriteString(properties.Printable(key))
 		b.WriteString(": ")
 	}
 	return b.String()
-}
-
-// printable renders text from a file so that it can stand in one line of a log
-// or terminal: control characters and bytes that are no UTF-8 are escaped, and
-// what is very long is cut.
-func printable(s string) string {
-	const longest = 200
-	cut := ""
-	if len(s) > longest {
-		s, cut = s[:longest], "..."
-	}
-	quoted := strconv.Quote(s)
-	plain := strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
-	return strings.ReplaceAll(plain, `\\`, `\`) + cut
 }

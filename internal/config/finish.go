@@ -4,6 +4,8 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+
+	"zooid/internal/properties"
 )
 
 // finish works out the values that depend on others and holds the options
@@ -35,7 +37,7 @@ func (p *parser) paths() {
 			continue
 		}
 		p.warn(Warning{File: s.file, Line: s.line, Key: s.shown,
-			Text:   printable(s.value) + " is relative, so it depends on where the server is started",
+			Text:   properties.Printable(s.value) + " is relative, so it depends on where the server is started",
 			Advice: "write an absolute path"})
 	}
 }
@@ -170,7 +172,7 @@ func (p *parser) auth() {
 			case scheme == "sasl" || scheme == "x509":
 				p.refuse(c.refuse("enforce.auth.schemes", `the scheme "`+scheme+`" is not in this release; allowed are digest and ip`))
 			case !schemes[scheme]:
-				p.refuse(c.refuse("enforce.auth.schemes", `there is no scheme "`+printable(scheme)+`"; allowed are digest (if it is enabled), ip, and those of authProvider lines`))
+				p.refuse(c.refuse("enforce.auth.schemes", `there is no scheme "`+properties.Printable(scheme)+`"; allowed are digest (if it is enabled), ip, and those of authProvider lines`))
 			}
 		}
 	}
@@ -189,7 +191,7 @@ func (p *parser) words() {
 			continue
 		}
 		w := p.c.At("4lw.commands.whitelist")
-		w.Text = `there is no four-letter word "` + printable(word) + `"`
+		w.Text = `there is no four-letter word "` + properties.Printable(word) + `"`
 		w.Advice = "there are " + strings.Join(fourLetterWords, ", ") + ", and * for all"
 		p.warn(w)
 	}
@@ -281,7 +283,7 @@ func (p *parser) provider(s setting) {
 	w := Warning{File: s.file, Line: s.line, Key: s.shown}
 	switch schemeOf(s.value) {
 	case "":
-		w.Text = "the class " + printable(s.value) + " does not come with ZooKeeper and cannot be loaded; its scheme is missing"
+		w.Text = "the class " + properties.Printable(s.value) + " does not come with ZooKeeper and cannot be loaded; its scheme is missing"
 		w.Advice = "remove the line"
 	case "sasl":
 		w.Text, w.Note = "has no effect: "+noSASL, true

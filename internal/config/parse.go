@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strconv"
 	"strings"
+
+	"zooid/internal/properties"
 )
 
 // Parse reads the text of a zoo.cfg, called name in messages, together with
@@ -38,8 +40,8 @@ func Parse(name string, text []byte, properties []Property) (*Config, []Warning,
 // other form of Apache's ZooKeeperServerMain. The same rules and checks hold as
 // for a file with these four keys, except that without the last argument the
 // connections of an address are not limited.
-func ParseArgs(args []string, properties []Property) (*Config, []Warning, error) {
-	p := newParser(CommandLine, properties)
+func ParseArgs(args []string, flags []Property) (*Config, []Warning, error) {
+	p := newParser(CommandLine, flags)
 	if len(args) < 2 || len(args) > 4 {
 		return p.c, nil, Errors{{File: CommandLine,
 			Text: strconv.Itoa(len(args)) + " arguments; give the configuration file, or port dataDir [tickTime [maxClientCnxns]]"}}
@@ -52,7 +54,7 @@ func ParseArgs(args []string, properties []Property) (*Config, []Warning, error)
 		} else if key == "tickTime" {
 			continue
 		}
-		settings = append(settings, setting{key: key, value: trim(value), file: CommandLine, shown: key})
+		settings = append(settings, setting{key: key, value: properties.Trim(value), file: CommandLine, shown: key})
 	}
 	p.run(settings)
 	return p.c, inOrder(p.warnings), p.errs.orNil()
@@ -86,7 +88,7 @@ func newParser(name string, flags []Property) *parser {
 	for i, f := range flags {
 		if last[f.Name] == i {
 			p.flags = append(p.flags, f)
-			p.setProperty(f.Name, setting{key: f.Name, value: trim(f.Value), shown: "-D" + f.Name})
+			p.setProperty(f.Name, setting{key: f.Name, value: properties.Trim(f.Value), shown: "-D" + f.Name})
 		}
 	}
 	p.defaults()
@@ -130,8 +132,8 @@ func (p *parser) distinct(entries []Entry) []setting {
 	settings := make([]setting, 0, len(entries))
 	last := map[string]int{}
 	for i, e := range entries {
-		key := trim(e.Key)
-		settings = append(settings, setting{key: key, value: trim(e.Value), file: p.c.File, line: e.Line, shown: key})
+		key := properties.Trim(e.Key)
+		settings = append(settings, setting{key: key, value: properties.Trim(e.Value), file: p.c.File, line: e.Line, shown: key})
 		last[key] = i
 	}
 	kept := settings[:0]
@@ -206,7 +208,7 @@ func (p *parser) fileProperty(o *Option, s setting) {
 
 // unknown warns about a key that no row knows.
 func (p *parser) unknown(s setting) {
-	w := Warning{File: s.file, Line: s.line, Key: s.key, Text: "unknown key; nothing reads the property zookeeper." + printable(s.key)}
+	w := Warning{File: s.file, Line: s.line, Key: s.key, Text: "unknown key; nothing reads the property zookeeper." + properties.Printable(s.key)}
 	bare := strings.TrimPrefix(s.key, "zookeeper.")
 	miss, known := misnamed[s.key]
 	switch {

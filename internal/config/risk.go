@@ -3,6 +3,9 @@ package config
 import (
 	"strconv"
 	"strings"
+
+	"zooid/internal/ensemble"
+	"zooid/internal/properties"
 )
 
 // Risks lists what a server with this configuration would start with and its
@@ -44,7 +47,7 @@ func (r *risks) disk() {
 	}
 	for _, key := range []string{"dataDir", "dataLogDir"} {
 		if volatile(dirs[key]) {
-			r.add(key, printable(dirs[key])+" may be emptied when the machine restarts, and all data with it",
+			r.add(key, properties.Printable(dirs[key])+" may be emptied when the machine restarts, and all data with it",
 				"write a directory such as /var/lib/zookeeper")
 		}
 	}
@@ -155,21 +158,21 @@ func (r *risks) members() {
 		}
 		for _, at := range endpoints(one) {
 			if other, ok := seen[at]; ok {
-				line(one, printable(at)+" is also an address of server."+strconv.FormatInt(other.ID, 10), "give every server addresses and ports of its own")
+				line(one, properties.Printable(at)+" is also an address of server."+strconv.FormatInt(other.ID, 10), "give every server addresses and ports of its own")
 				continue
 			}
 			seen[at] = one
 		}
 	}
 	if _, ok := m.Member(r.c.ServerID); !ok && r.c.ServerID != NoID && len(m.Members) > 0 {
-		r.all = append(r.all, Warning{File: m.File, Line: m.line,
+		r.all = append(r.all, Warning{File: m.File, Line: m.FirstLine,
 			Text:   "there is no server." + strconv.FormatInt(r.c.ServerID, 10) + " for the number in myid, so no server line is this server's own",
 			Advice: "write the number of the own line into myid"})
 	}
 	if r.c.ServerID == NoID && r.c.Mode() == Standalone && len(m.Members) > 0 {
-		w := Warning{File: m.File, Line: m.line,
+		w := Warning{File: m.File, Line: m.FirstLine,
 			Text:   "there are server lines but no myid file; a standalone server runs without, an ensemble does not",
-			Advice: "write the number of the own line into " + printable(strings.TrimSuffix(r.c.DataDir, "/")) + "/myid"}
+			Advice: "write the number of the own line into " + properties.Printable(strings.TrimSuffix(r.c.DataDir, "/")) + "/myid"}
 		if r.c.ClientPort == NoPort {
 			w.Text = "without a myid file the client port of the server line does not count"
 		}
@@ -182,11 +185,11 @@ func endpoints(m Member) []string {
 	var all []string
 	for _, a := range m.Addresses {
 		for _, port := range []int{a.QuorumPort, a.ElectionPort} {
-			all = append(all, bracketed(strings.ToLower(a.Host))+":"+strconv.Itoa(port))
+			all = append(all, ensemble.Bracketed(strings.ToLower(a.Host))+":"+strconv.Itoa(port))
 		}
 	}
 	if m.ClientPort > 0 && !wildcard(m.ClientHost) {
-		all = append(all, bracketed(strings.ToLower(m.ClientHost))+":"+strconv.Itoa(m.ClientPort))
+		all = append(all, ensemble.Bracketed(strings.ToLower(m.ClientHost))+":"+strconv.Itoa(m.ClientPort))
 	}
 	return all
 }

@@ -4,6 +4,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"zooid/internal/properties"
 )
 
 // read turns the text of a value into what the type of the option says: bool,
@@ -105,15 +107,7 @@ func parseNumber(value string, bits int, decimal bool) (n int64, problem string)
 			return 0, "not a whole number"
 		}
 	}
-	n, err := strconv.ParseInt(sign+digits, base, bits)
-	switch {
-	case err == nil:
-		return n, ""
-	case err.(*strconv.NumError).Err == strconv.ErrRange:
-		return 0, "too large a number"
-	default:
-		return 0, "not a whole number"
-	}
+	return properties.Number(sign+digits, base, bits)
 }
 
 // readInterval reads whole hours, as ZooKeeper 3.9 has them, or a number with

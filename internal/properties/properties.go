@@ -1,4 +1,11 @@
-package config
+// Package properties reads text as the Java library does that ZooKeeper's
+// configuration goes through: java.util.Properties files, numbers, String.trim
+// and String.split.
+//
+// Package config reads zoo.cfg with it and package ensemble the configuration
+// text that servers send each other, so it stands below both. It must never
+// know what a key means.
+package properties
 
 import (
 	"bytes"
@@ -16,38 +23,46 @@ type Entry struct {
 	Line int
 }
 
-// ReadProperties reads text by the rules of java.util.Properties.load: the
+// A BadEscape is the one mistake that such a file can hold: a \u that is not
+// followed by four hexadecimal digits.
+type BadEscape struct {
+	Line int    // of the key, counted from 1
+	Text string // what is wrong and what to write
+}
+
+// Error is the text alone: the caller knows the file and the line.
+func (e *BadEscape) Error() string { return e.Text }
+
+// Read reads text by the rules of java.util.Properties.load: the
 // separators '=', ':' and blank, comments that start with '#' or '!', a
 // backslash that continues a line (whose leading blanks then do not count),
 // the escapes \t \n \r \f and \uXXXX, and a backslash before any other
 // character, which goes away. Lines end with \n, \r or both. Entries come in
 // the order of the file, with a key that is given twice in it twice.
 //
-// The one mistake that such a file can hold is a \u that is not followed by
-// four hexadecimal digits; the error is then of type Errors, without a file
-// name, and names the line.
-func ReadProperties(text []byte) ([]Entry, error) {
+// The error is a *BadEscape.
+func Read(text []byte) ([]Entry, error) {
 	var entries []Entry
 	r := lineReader{text: text, line: 1}
 	for r.next() {
 		key, value := splitEntry(r.logical)
 		k, ok := unescape(key)
 		if !ok {
-			return nil, Errors{badEscape(r.start, key)}
+			return nil, badEscape(r.start, key)
 		}
 		v, ok := unescape(value)
 		if !ok {
-			return nil, Errors{badEscape(r.start, value)}
+			return nil, badEscape(r.start, value)
 		}
 		entries = append(entries, Entry{Key: k, Value: v, Line: r.start})
 	}
 	return entries, nil
 }
 
-func badEscape(line int, part []byte) *Error {
-	return &Error{
+func badEscape(line int, part []byte) error {
+	return &BadEscape{
 		Line: line,
-		Text: `"` + printable(string(part)) + `": \u must be followed by four hexadecimal digits; ` +
+		Text: `"` + Printable(string(part)) + `": \u must be followed by four hexadecimal digits; ` +
 			`write \\ where a backslash is meant`,
 	}
 }
