@@ -11,7 +11,7 @@ func TestTextIsParsedAndPrinted(t *testing.T) {
 		{"a bare client port", "server.1=a:1:2:observer;2181\nserver.2=b:1:2\nversion=100000001",
 			"server.1=a:1:2:observer;0.0.0.0:2181\nserver.2=b:1:2:participant\nversion=100000001"},
 		{"several addresses are sorted", "server.1=b:1:2|a:3:4", "server.1=a:3:4|b:1:2:participant\nversion=0"},
-		{"IPv6", "server.1=[::1]:1:2;[::]:2181", "server.1=[::1]:1:2:participant;[::]:2181\nversion=0"},
+		{"IPv6", "server.1=[::1]:1:2;[::]:2181", "server.1=[0:0:0:0:0:0:0:1]:1:2:participant;[0:0:0:0:0:0:0:0]:2181\nversion=0"},
 		{"the last line of a key counts", "server.1=a:1:2\nserver.1=b:1:2", "server.1=b:1:2:participant\nversion=0"},
 		{"groups come in the order of ids", "server.1=a:1:2\nserver.2=b:1:2\ngroup.5=2:1\nweight.2=3",
 			"server.1=a:1:2:participant\nserver.2=b:1:2:participant\ngroup.5=1:2\nweight.1=1\nweight.2=3\nversion=0"},

@@ -1,6 +1,7 @@
 package ensemble
 
 import (
+	"net/netip"
 	"sort"
 	"strconv"
 	"strings"
@@ -187,7 +188,7 @@ func (m Member) String() string {
 		if i > 0 {
 			b.WriteByte('|')
 		}
-		b.WriteString(Bracketed(a.Host) + ":" + strconv.Itoa(a.QuorumPort) + ":" + strconv.Itoa(a.ElectionPort))
+		b.WriteString(Bracketed(javaHost(a.Host)) + ":" + strconv.Itoa(a.QuorumPort) + ":" + strconv.Itoa(a.ElectionPort))
 	}
 	if m.Observer {
 		b.WriteString(":observer")
@@ -195,7 +196,7 @@ func (m Member) String() string {
 		b.WriteString(":participant")
 	}
 	if m.ClientPort != NoClientPort {
-		b.WriteString(";" + Bracketed(m.ClientHost) + ":" + strconv.Itoa(m.ClientPort))
+		b.WriteString(";" + Bracketed(javaHost(m.ClientHost)) + ":" + strconv.Itoa(m.ClientPort))
 	}
 	return b.String()
 }
@@ -206,4 +207,23 @@ func Bracketed(host string) string {
 		return "[" + host + "]"
 	}
 	return host
+}
+
+// javaHost is the host as InetSocketAddress.getHostString gives it back: an
+// IPv6 address with all its zeros, one that stands for an IPv4 address as
+// that, and everything else as it is.
+func javaHost(host string) string {
+	a, err := netip.ParseAddr(host)
+	if err != nil || !a.Is6() || a.Zone() != "" {
+		return host
+	}
+	if a.Is4In6() {
+		return a.Unmap().String()
+	}
+	bytes := a.As16()
+	groups := make([]string, 8)
+	for i := range groups {
+		groups[i] = strconv.FormatUint(uint64(bytes[2*i])<<8|uint64(bytes[2*i+1]), 16)
+	}
+	return strings.Join(groups, ":")
 }
