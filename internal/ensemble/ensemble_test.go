@@ -77,3 +77,24 @@ func TestSameMembers(t *testing.T) {
 		}
 	}
 }
+
+// FuzzText parses any text, as it comes from other servers: no panic, and what
+// can be printed and read again is the same again.
+func FuzzText(f *testing.F) {
+	f.Add([]byte("server.1=a:1:2;[::1]:2181\nserver.20=b:1:2|c:3:4:observer\nversion=1f"))
+	f.Add([]byte("server.1=a:1:2\nserver.2=b:1:2\ngroup.1=1\ngroup.7=2\nweight.2=0"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		m, err := Parse(in)
+		if err != nil {
+			return
+		}
+		text := m.Text()
+		again, err := Parse([]byte(text))
+		if err != nil {
+			return // escapes of the text are not written back, as in Java
+		}
+		if len(again.Members) == len(m.Members) && again.Version == m.Version && again.Text() != text {
+			t.Fatalf("%q became %q", text, again.Text())
+		}
+	})
+}

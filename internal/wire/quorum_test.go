@@ -210,7 +210,7 @@ func TestNotificationSizes(t *testing.T) {
 // until all is there, and for no more than there is.
 func TestStreamInPieces(t *testing.T) {
 	packet := QuorumPacket{PacketRequest, -1, []byte("abc"), []ID{{"ip", "::1"}, {"", ""}}}
-	hello := Hello{SID: 1, Addresses: []string{"a:1", "[::1]:2"}, Multiple: true}
+	hello := Hello{SID: AnonymousSID, Addresses: []string{"a:1", "[::1]:2"}, Multiple: true}
 	for name, c := range map[string]struct {
 		raw    []byte
 		decode func(in []byte) (int, error)

@@ -1,15 +1,17 @@
-// Package zab is ZooKeeper's atomic broadcast as a state machine: which zxid
-// comes next, who has acknowledged what, and what is thereby committed.
+// Package zab is ZooKeeper's atomic broadcast as state machines: who leads,
+// which zxid comes next, who has acknowledged what, and what is thereby
+// committed.
 //
 // It stands between the preparation of a transaction and its application
 // (package replica calls both sides) and must never do I/O, read a clock or
 // know what a transaction says. This release has the broadcast phase of a
-// leader whose ensemble is itself; election, discovery and synchronisation
-// grow here.
+// leader whose ensemble is itself (Leader). Quorum and Quorums are the rules of
+// who has to agree, and Election is how servers find their leader; replica does
+// not use these yet, and discovery and synchronisation are still to come.
 //
 // Source: Junqueira, Reed, Serafini, "Zab: High-performance broadcast for
-// primary-backup systems", DSN 2011, section IV.D; Leader.propose and
-// Leader.tryToCommit of Apache's server.
+// primary-backup systems", DSN 2011, section IV.D; Leader.propose,
+// Leader.tryToCommit and FastLeaderElection of Apache's server.
 package zab
 
 // Zxid is a transaction id: epoch in the upper, counter in the lower 32 bits.

@@ -1,0 +1,185 @@
+package zab
+
+import (
+	"sort"
+
+	"zooid/internal/wire"
+)
+
+// seenVote is a vote with what decides how it compares to others.
+type seenVote struct {
+	Vote
+	state   wire.PeerState // of the sender
+	version int32          // of the message; 0 in the set of a round
+}
+
+// agrees says whether two votes are for the same: among looking servers all of
+// it must be equal; a server that has decided keeps zxid and round of its own
+// election, so between two of those leader and epoch count, and the leader
+// alone when one is too old to know the epoch (Vote.equals).
+func (v seenVote) agrees(other seenVote) bool {
+	switch {
+	case v.state == wire.Looking || other.state == wire.Looking:
+		return v.Vote == other.Vote
+	case (v.version > 0) != (other.version > 0):
+		return v.Leader == other.Leader
+	}
+	return v.Leader == other.Leader && v.PeerEpoch == other.PeerEpoch
+}
+
+// hear takes a message of a voter while the server is looking.
+func (e *Election) hear(now, from int64, n *wire.Notification) {
+	v := Vote{Leader: n.Leader, Zxid: n.Zxid, PeerEpoch: n.PeerEpoch, Round: n.Round}
+	if n.State == wire.Looking && v.Round < e.round {
+		e.send(from, e.vote())
+	}
+	counts := e.counts(n.State, v)
+	if e.finishing && !e.beats(v, e.proposal) {
+		// The final wait is for better votes only, and goes on until nothing
+		// has come for its whole length. A better one ends it even if it does
+		// not count, say because its round is over: its sender has just been
+		// told the round, and its vote in it will follow.
+		e.deadline = now + e.opt.FinalizeWait
+		if counts && n.State == wire.Looking && v.Round == e.round {
+			e.received[from] = seenVote{Vote: v}
+			e.hurry()
+		}
+		return
+	}
+	e.wait(now)
+	switch {
+	case !counts:
+	case n.State == wire.Looking:
+		e.hearLooking(now, from, v)
+	default:
+		e.hearDecided(from, seenVote{Vote: v, state: n.State, version: n.Version})
+	}
+}
+
+// counts says whether a vote can change anything: it must be for a voter, by a
+// server that is not observing. Among looking servers it must be of no past
+// round, and both must have an initialised database.
+func (e *Election) counts(state wire.PeerState, v Vote) bool {
+	switch {
+	case !e.quorums.Voter(v.Leader) || state == wire.Observing:
+		return false
+	case state == wire.Looking:
+		return v.Round >= e.round && v.Zxid != -1 && e.own.Zxid != -1
+	}
+	return true
+}
+
+// beats is the order of votes (totalOrderPredicate): a leader of weight 0
+// never wins.
+func (e *Election) beats(v, other Vote) bool {
+	return e.quorums.Electable(v.Leader) && v.better(other)
+}
+
+// hearLooking takes the vote of a server that looks for a leader as well.
+func (e *Election) hearLooking(now, from int64, v Vote) {
+	switch {
+	case v.Round > e.round:
+		// A newer round: what has been heard was said in an older one, and the
+		// own vote is as good as it was at the start.
+		e.round = v.Round
+		clear(e.received)
+		e.proposal = e.own
+		if e.beats(v, e.own) {
+			e.proposal = v
+		}
+		e.received[from] = seenVote{Vote: v}
+		e.notifyAll(now)
+	case e.beats(v, e.proposal):
+		e.proposal = v
+		e.received[from] = seenVote{Vote: v}
+		e.notifyAll(now)
+	default:
+		e.received[from] = seenVote{Vote: v}
+	}
+	e.settle(now)
+}
+
+// settle begins the final wait when a quorum votes for the proposal.
+func (e *Election) settle(now int64) {
+	mine := seenVote{Vote: e.vote()}
+	if !e.looking || e.finishing || !e.supported(e.received, mine) {
+		return
+	}
+	e.finishing, e.deadline = true, now+e.opt.FinalizeWait
+	e.hurry()
+}
+
+// hurry ends the final wait early where it may, see ElectionOptions.Hurry.
+func (e *Election) hurry() {
+	mine := seenVote{Vote: e.vote()}
+	if all := e.supporters(e.received, mine); e.opt.Hurry && len(all) == len(e.quorums.Voters()) {
+		e.decide(e.vote(), all)
+	}
+}
+
+// hearDecided takes the vote of a server that follows or leads. If it belongs
+// to the own round it may complete a quorum there; otherwise, and in any case,
+// it may be one of an ensemble that works, which is joined once a quorum of it
+// and its leader have been heard.
+func (e *Election) hearDecided(from int64, v seenVote) {
+	if v.Round == e.round {
+		same := v
+		same.version = 0
+		e.received[from] = same
+		if e.supported(e.received, v) && e.leads(e.received, v.Vote) {
+			e.decide(v.Vote, e.supporters(e.received, v))
+			return
+		}
+	}
+	e.outside[from] = v
+	if e.supported(e.outside, v) && e.leads(e.outside, v.Vote) {
+		e.round = v.Round
+		e.decide(v.Vote, e.supporters(e.outside, v))
+	}
+}
+
+// leads is the check of the leader: it must have said itself that it leads. It
+// keeps a server from following one that has died, on the word of those that
+// have not noticed. If the server itself is the leader that others speak of,
+// they must speak of the round that it is in.
+func (e *Election) leads(votes map[int64]seenVote, v Vote) bool {
+	if v.Leader == e.opt.Self {
+		return v.Round == e.round
+	}
+	said, ok := votes[v.Leader]
+	return ok && said.state == wire.Leading
+}
+
+func (e *Election) supported(votes map[int64]seenVote, v seenVote) bool {
+	return e.quorums.Contains(func(id int64) bool {
+		other, ok := votes[id]
+		return ok && v.agrees(other)
+	})
+}
+
+// supporters are the servers whose vote agrees with v, sorted.
+func (e *Election) supporters(votes map[int64]seenVote, v seenVote) []int64 {
+	var ids []int64
+	for id, other := range votes {
+		if v.agrees(other) {
+			ids = append(ids, id)
+		}
+	}
+	sort.Slice(ids, func(i, j int) bool { return ids[i] < ids[j] })
+	return ids
+}
+
+// decide ends the looking.
+func (e *Election) decide(v Vote, supporters []int64) {
+	switch {
+	case v.Leader == e.opt.Self:
+		e.state = wire.Leading
+	case e.opt.Observer:
+		e.state = wire.Observing
+	default:
+		e.state = wire.Following
+	}
+	e.current = v
+	e.looking, e.finishing, e.deadline = false, false, NoDeadline
+	e.out.Decided = &Decision{State: e.state, Vote: v, Supporters: supporters}
+}
