@@ -287,7 +287,7 @@ func (e *Election) notifyAll(now int64) {
 		}
 	}
 	// An uninitialised server has no say, not even about itself.
-	if e.quorums.Voter(e.opt.Self) && e.own.Zxid != -1 && e.proposal.Zxid != -1 && e.quorums.Voter(e.proposal.Leader) {
+	if e.quorums.Voter(e.opt.Self) && e.own.Zxid != -1 {
 		e.received[e.opt.Self] = seenVote{Vote: e.vote()}
 		e.settle(now)
 	}

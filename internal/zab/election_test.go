@@ -121,10 +121,11 @@ func TestWhoDoesNotVoteProposesNobody(t *testing.T) {
 	}{
 		{"observer", ElectionOptions{Self: 4, Observer: true}, Vote{noID, noID, noID, 1}},
 		{"joiner", ElectionOptions{Self: 9}, Vote{noID, 7, 1, 1}},
+		{"voter of the next configuration only", ElectionOptions{Self: 7}, Vote{noID, 7, 1, 1}},
 	} {
-		e := NewElection(c.o, parse(t, threeServers), nil)
+		e := NewElection(c.o, parse(t, threeServers), parse(t, "server.1=a:1:2 server.7=g:1:2 version=6"))
 		out := e.Look(0, fresh)
-		if got := sentTo(out); !slices.Equal(got, []int64{1, 2, 3}) {
+		if got := sentTo(out)[:3]; !slices.Equal(got, []int64{1, 2, 3}) {
 			t.Errorf("%s: sent to %v", c.name, got)
 		}
 		n := out.Send[0].Notification
@@ -206,6 +207,17 @@ func TestFinalWait(t *testing.T) {
 	}
 }
 
+func TestSupportIsNotTakenBackInTheFinalWait(t *testing.T) {
+	s := newScript(t, ElectionOptions{Self: 2}, threeServers, fresh)
+	s.said(1, wire.Looking, Vote{2, 7, 1, 1})
+	s.said(1, wire.Looking, Vote{1, 7, 1, 1})
+	d := s.pass(FinalizeWait)
+	s.decided(d, wire.Leading, 2)
+	if !slices.Equal(d.Supporters, []int64{1, 2}) {
+		t.Errorf("supporters %v", d.Supporters)
+	}
+}
+
 // TestBetterVotesThatDoNotCount end the final wait all the same, which begins
 // again when the server repeats its own vote.
 func TestBetterVotesThatDoNotCount(t *testing.T) {
@@ -258,6 +270,9 @@ func TestUninitialisedServers(t *testing.T) {
 	s.undecided("looking servers do not count", s.pass(2000))
 	s.said(1, wire.Following, Vote{2, 7, 1, 1})
 	s.decided(s.said(2, wire.Leading, Vote{2, 7, 1, 1}).Decided, wire.Following, 2)
+
+	s = newScript(t, ElectionOptions{Self: 1}, "server.1=a:1:2", History{Zxid: -1, Epoch: 0})
+	s.undecided("alone and uninitialised", s.pass(2000))
 
 	s = newScript(t, ElectionOptions{Self: 1}, threeServers, fresh)
 	s.said(2, wire.Looking, Vote{1, -1, 1, 1})

@@ -40,7 +40,9 @@ func (e *Election) hear(now, from int64, n *wire.Notification) {
 		// not count, say because its round is over: its sender has just been
 		// told the round, and its vote in it will follow.
 		e.deadline = now + e.opt.FinalizeWait
-		if counts && n.State == wire.Looking && v.Round == e.round {
+		// Who changes its mind to a worse vote, having been elsewhere in
+		// between, does not take back what made the quorum.
+		if counts && n.State == wire.Looking && v == e.vote() {
 			e.received[from] = seenVote{Vote: v}
 			e.hurry()
 		}
