@@ -2,6 +2,7 @@ package ensemble
 
 import (
 	"net/netip"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -80,6 +81,8 @@ func (m *Membership) addServer(id int64, value string, line int) (problem string
 		one.Addresses = append(one.Addresses, a)
 	}
 	one.Observer = role == "observer"
+	// server.1 and server.01 are two keys and one server.
+	m.Members = slices.DeleteFunc(m.Members, func(other Member) bool { return other.ID == id })
 	m.Members = append(m.Members, one)
 	return ""
 }
@@ -183,7 +186,7 @@ func readPort(what, text string) (port int, problem string) {
 func (m Member) String() string {
 	var b strings.Builder
 	addresses := append([]Address(nil), m.Addresses...)
-	sort.Slice(addresses, func(i, j int) bool { return addresses[i].Host < addresses[j].Host })
+	sort.SliceStable(addresses, func(i, j int) bool { return addresses[i].Host < addresses[j].Host })
 	for i, a := range addresses {
 		if i > 0 {
 			b.WriteByte('|')
