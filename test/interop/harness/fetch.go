@@ -16,10 +16,12 @@ import (
 // The versions that the ring fetches. The jars' versions stand in
 // test/interop/java/pom.xml.
 const (
-	kazooVersion  = "2.11.0"
-	nodeVersion   = "1.1.3" // node-zookeeper-client
-	goZkVersion   = "v1.0.4"
-	loggerVersion = "2.0.13" // slf4j-simple, to see what Apache's server says
+	kazooVersion    = "2.11.0"
+	pytestVersion   = "8.3.5"
+	objgraphVersion = "3.6.2" // kazoo's tests count objects with it
+	nodeVersion     = "1.1.3" // node-zookeeper-client
+	goZkVersion     = "v1.0.4"
+	loggerVersion   = "2.0.13" // slf4j-simple, to see what Apache's server says
 )
 
 // fetchOnce runs fill once for the folder .cache/name, over all test binaries
@@ -155,6 +157,20 @@ func Python(t testing.TB) string {
 			return err
 		}
 		return run(Root(), filepath.Join(dir, "bin", "pip"), "install", "-q", "kazoo=="+kazooVersion)
+	})
+	return filepath.Join(dir, "bin", "python")
+}
+
+// KazooTests fetches kazoo, with the tests that lie in it, and pytest into a
+// virtual environment of their own and returns its python.
+func KazooTests(t testing.TB) string {
+	t.Helper()
+	dir := fetchOnce(t, "python-tests", kazooVersion+" "+pytestVersion+" "+objgraphVersion, func(dir string) error {
+		if err := run(Root(), "python3", "-m", "venv", "--clear", dir); err != nil {
+			return err
+		}
+		return run(Root(), filepath.Join(dir, "bin", "pip"), "install", "-q", "kazoo=="+kazooVersion,
+			"pytest=="+pytestVersion, "objgraph=="+objgraphVersion)
 	})
 	return filepath.Join(dir, "bin", "python")
 }

@@ -1,0 +1,69 @@
+package clients
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"testing"
+	"time"
+
+	"zooid/test/interop/harness"
+)
+
+// kazooFiles are the files of kazoo's own test suite that are run. The others
+// test no server, or repeat these with another kind of threads.
+var kazooFiles = []string{
+	"test_barrier.py", "test_cache.py", "test_client.py", "test_connection.py", "test_counter.py", "test_election.py",
+	"test_lease.py", "test_party.py", "test_queue.py", "test_watchers.py",
+}
+
+// kazooSkipped are the tests in them that are not run, with the reason.
+var kazooSkipped = []struct{ test, reason string }{
+	{"test_client.py::TestClient::test_update_host_list", "wants an ensemble: the next release"},
+	{"test_client.py::TestReconfig", "wants an ensemble: the next release"},
+	{"test_client.py::TestSSLClient", "wants TLS: the next release"},
+	{"test_client.py::TestClient::test_request_queuing_session", "stop the server; kazoo_suite.py has cases of that"},
+	{"test_connection.py::TestReadOnlyMode", "wants an ensemble: the next release"},
+}
+
+var kazooTest = regexp.MustCompile(`(?m)^\S+::(\S+) (PASSED|FAILED|ERROR)`)
+
+// TestKazooOwn runs kazoo's own test suite, as far as it is about one server.
+func TestKazooOwn(t *testing.T) {
+	harness.Ring(t)
+	python := harness.KazooTests(t)
+	s := harness.Start(t, options())
+	found, err := exec.Command(python, "-c", "import kazoo, os; print(os.path.dirname(kazoo.__file__), end='')").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"-m", "pytest", "-v", "--color=no", "--show-capture=no", "-o", "log_cli=false", "-p", "no:cacheprovider",
+		"-p", "kazoo_server", "--rootdir", string(found)}
+	tests := filepath.Join(string(found), "tests")
+	for _, skip := range kazooSkipped {
+		t.Logf("not run: %s (%s)", skip.test, skip.reason)
+		args = append(args, "--deselect", "tests/"+skip.test)
+	}
+	for _, name := range kazooFiles {
+		args = append(args, filepath.Join(tests, name))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, python, args...)
+	cmd.Dir = t.TempDir()
+	cmd.Env = append(os.Environ(), "SUITE_SERVER="+s.Addr(), "ZOOKEEPER_VERSION=3.9.5", "PYTHONPATH="+harness.Source("python"))
+	out, err := cmd.CombinedOutput()
+	passed := 0
+	for _, m := range kazooTest.FindAllStringSubmatch(string(out), -1) {
+		if m[2] == "PASSED" {
+			passed++
+		} else {
+			t.Errorf("%s %s", m[2], m[1])
+		}
+	}
+	if t.Logf("%d tests passed", passed); err != nil || passed < 150 {
+		t.Errorf("%d tests passed, %v; the end of the output:\n%s", passed, err, out[max(0, len(out)-6000):])
+	}
+}
