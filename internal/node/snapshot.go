@@ -12,6 +12,14 @@ import (
 // holds the read lock: a fraction of a millisecond of work.
 const walkTurn = 64 << 10
 
+// A snapshot rests restFor times as long as each turn took, so that it takes a
+// third of one processor and of the disk at most: on a busy machine requests
+// would else wait for whole time slices of it. maxRest bounds that.
+const (
+	restFor = 2
+	maxRest = 100 * time.Millisecond
+)
+
 // progressEvery is how often long work says how far it is.
 const progressEvery = 2 * time.Second
 
@@ -56,6 +64,7 @@ func (n *Node) fillSnapshot(w *storage.SnapshotWriter, s *replica.Snapshot) (*st
 	said := time.Now()
 	buf := make([]byte, 0, walkTurn+walkTurn/4)
 	for done := false; !done; {
+		turn := time.Now()
 		buf, done = n.core.walk(s, buf[:0], walkTurn)
 		if _, err := w.Write(buf); err != nil {
 			return nil, err
@@ -68,7 +77,7 @@ func (n *Node) fillSnapshot(w *storage.SnapshotWriter, s *replica.Snapshot) (*st
 		select {
 		case <-n.halted:
 			return nil, fmt.Errorf("the server stopped")
-		default:
+		case <-time.After(min(restFor*time.Since(turn), maxRest)):
 		}
 	}
 	tail := storage.SnapshotTail{
