@@ -28,10 +28,10 @@ func Truncate(d *Dirs, zxid int64, limits Limits) (deleted []string, err error) 
 		if err != nil {
 			return nil, err
 		}
-		switch {
-		case last == 0: // nothing of this file stays
+		switch last {
+		case 0: // nothing of this file stays
 			keep--
-		case last == zxid:
+		case zxid:
 			cutAt = at
 		default:
 			return nil, fmt.Errorf("cannot take back what is behind 0x%x: %s goes from 0x%x on without it", zxid, files[keep-1].Path, last)

@@ -202,7 +202,7 @@ func (h *Hello) Decode(in []byte) (n int, err error) {
 
 // isHostPort says whether text is host:port or [IPv6]:port.
 func isHostPort(text string) bool {
-	host, port := text, ""
+	var host, port string
 	if strings.HasPrefix(text, "[") {
 		end := strings.Index(text, "]:")
 		if end < 0 {

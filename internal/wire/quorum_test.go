@@ -280,12 +280,12 @@ func FuzzQuorumPacket(f *testing.F) {
 	const most = 1 << 12
 	f.Fuzz(func(t *testing.T, in []byte) {
 		var p QuorumPacket
-		switch n, err := p.Decode(in, most); {
-		case err == jute.ErrShort:
+		switch n, err := p.Decode(in, most); err {
+		case jute.ErrShort:
 			if n <= len(in) || n > 2*most+20 {
 				t.Fatalf("%d bytes: wants %d", len(in), n)
 			}
-		case err == nil:
+		case nil:
 			var again QuorumPacket
 			raw := p.Append(nil)
 			if m, err := again.Decode(raw, most); m != len(raw) || err != nil || !reflect.DeepEqual(again, p) || n > len(in) {
@@ -293,12 +293,12 @@ func FuzzQuorumPacket(f *testing.F) {
 			}
 		}
 		var h Hello
-		switch n, err := h.Decode(in); {
-		case err == jute.ErrShort:
+		switch n, err := h.Decode(in); err {
+		case jute.ErrShort:
 			if n <= len(in) || n > maxHelloText+20 {
 				t.Fatalf("%d bytes: wants %d", len(in), n)
 			}
-		case err == nil:
+		case nil:
 			var again Hello
 			if _, err := again.Decode(h.Append(nil)); err != nil || !reflect.DeepEqual(again, h) {
 				t.Fatalf("%+v became %+v, %v", h, again, err)
