@@ -12,9 +12,10 @@ import (
 // holds the read lock: a fraction of a millisecond of work.
 const walkTurn = 64 << 10
 
-// A snapshot rests restFor times as long as each turn took, so that it takes a
-// third of one processor and of the disk at most: on a busy machine requests
-// would else wait for whole time slices of it. maxRest bounds that.
+// While clients want something a snapshot rests restFor times as long as each
+// turn took, so that it takes a third of one processor and of the disk at most:
+// on a busy machine requests would else wait for whole time slices of it.
+// maxRest bounds that.
 const (
 	restFor = 2
 	maxRest = 100 * time.Millisecond
@@ -63,7 +64,7 @@ func (n *Node) fillSnapshot(w *storage.SnapshotWriter, s *replica.Snapshot) (*st
 	var written int64
 	said := time.Now()
 	buf := make([]byte, 0, walkTurn+walkTurn/4)
-	for done := false; !done; {
+	for done, packets := false, int64(0); !done; {
 		turn := time.Now()
 		buf, done = n.core.walk(s, buf[:0], walkTurn)
 		if _, err := w.Write(buf); err != nil {
@@ -74,10 +75,14 @@ func (n *Node) fillSnapshot(w *storage.SnapshotWriter, s *replica.Snapshot) (*st
 			said = time.Now()
 			n.log.Info("snapshot in progress", "zxid", zxidHex(s.Zxid), "bytes", written)
 		}
+		rest := time.Duration(0)
+		if now := n.metrics.PacketsReceived.Value(); now != packets {
+			packets, rest = now, min(restFor*time.Since(turn), maxRest)
+		}
 		select {
 		case <-n.halted:
 			return nil, fmt.Errorf("the server stopped")
-		case <-time.After(min(restFor*time.Since(turn), maxRest)):
+		case <-time.After(rest):
 		}
 	}
 	tail := storage.SnapshotTail{
