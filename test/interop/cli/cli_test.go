@@ -95,7 +95,9 @@ type pair struct{ java, zooid *harness.Server }
 
 func startPair(t *testing.T) pair {
 	opt := harness.Options{
-		Lines: []string{"extendedTypesEnabled=true"},
+		// The sessions of one-shot shells end without a word; their ephemerals
+		// must not go at one server a moment before they go at the other.
+		Lines: []string{"extendedTypesEnabled=true", "minSessionTimeout=600000", "maxSessionTimeout=600000"},
 		// Their own switches differ in where they are read.
 		Properties: []string{"zookeeper.extendedTypesEnabled=true"},
 	}
