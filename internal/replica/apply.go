@@ -13,14 +13,33 @@ func (r *Replica) commitTo(zxid int64) {
 	for r.inflightHead < len(r.inflight) && r.inflight[r.inflightHead].zxid <= zxid {
 		p := &r.inflight[r.inflightHead]
 		r.inflightHead++
+		if r.peer != nil {
+			r.tellCommit(p)
+		}
 		r.commit(p)
+		r.history.add(keptEntry{zxid: p.zxid, entry: p.entry})
 		*p = proposal{}
 	}
 	if r.inflightHead == len(r.inflight) {
 		r.inflight, r.inflightHead = r.inflight[:0], 0
 	}
 	r.pending.applied(zxid)
-	r.chunks.applied(zxid)
+	r.releaseSyncs()
+	r.giveBack()
+}
+
+// giveBack takes back the memory of records that are applied, durable, and not
+// kept for learners. Both must hold: a quorum may be faster than the own disk.
+func (r *Replica) giveBack() {
+	zxid := min(r.tree.LastZxid(), r.durable)
+	r.chunks.applied(min(zxid, r.history.oldest(zxid+1)-1))
+}
+
+// forgetInflight drops everything that is proposed and not applied.
+func (r *Replica) forgetInflight() {
+	r.inflight, r.inflightHead = nil, 0
+	r.pending = newPendingTable()
+	r.chunks = chunkPool{size: r.chunks.size}
 }
 
 // commit applies one transaction: tree, sessions, then the events that it
@@ -43,17 +62,47 @@ func (r *Replica) commit(p *proposal) {
 	r.noteWrites(&r.res)
 	switch h.Type {
 	case wire.OpCreateSession:
-		r.sessionCreated(p)
+		r.sessionCreated(p, &h, body)
 		return
 	case wire.OpCloseSession:
-		r.sessionClosed(p)
+		r.sessionClosed(p, &h)
 		return
 	}
-	if c := p.origin; c != nil && !c.gone {
+	if c := r.waiter(p, &h); c != nil {
 		s := c.pop()
 		r.writeReply(c, s, &r.res)
 		r.release(c)
 	}
+}
+
+// waiter returns the connection whose oldest request the transaction answers,
+// nil for none. A learner finds it by session and xid, as its own requests come
+// back among those of all (CommitProcessor).
+func (r *Replica) waiter(p *proposal, h *wire.TxnHeader) *conn {
+	c := p.origin
+	if c == nil && r.peer != nil && r.peer.learner != nil {
+		if s := r.sessions.byID[h.ClientID]; s != nil && s.conn != nil {
+			c = s.conn
+			if c.waiting() == 0 || !c.slots[c.slotHead].answers(h) {
+				return nil
+			}
+		}
+	}
+	if c == nil || c.gone {
+		return nil
+	}
+	return c
+}
+
+// answers says whether a transaction is that of the request in the slot.
+func (s *slot) answers(h *wire.TxnHeader) bool {
+	if s.kind != slotWrite {
+		return false
+	}
+	if s.op == wire.OpCreateSession || h.Type == wire.OpCreateSession {
+		return s.op == h.Type
+	}
+	return s.xid == h.Cxid
 }
 
 // noteWrites counts the znodes that a transaction has created, set or deleted.
@@ -91,7 +140,7 @@ func (r *Replica) compareDigest(p *proposal) {
 // release answers the requests that waited for the write that was just
 // answered, up to the next write of the session.
 func (r *Replica) release(c *conn) {
-	for !c.gone && c.waiting() > 0 && c.slots[c.slotHead].zxid == 0 {
+	for !c.gone && c.waiting() > 0 && c.mayPop() {
 		s := c.pop()
 		if s.throttled {
 			r.throttled(c, s)
@@ -108,30 +157,47 @@ func (r *Replica) release(c *conn) {
 }
 
 // sessionCreated makes the session count and answers the connect request.
-func (r *Replica) sessionCreated(p *proposal) {
-	p.sess.committed = true
-	if c := p.origin; c != nil && !c.gone {
+func (r *Replica) sessionCreated(p *proposal, h *wire.TxnHeader, body []byte) {
+	s := p.sess
+	if s == nil {
+		var t wire.CreateSessionTxn
+		d := jute.NewDecoder(body)
+		t.Decode(&d)
+		if s = r.sessions.byID[h.ClientID]; s == nil {
+			s = r.sessions.add(h.ClientID, t.TimeOut)
+		}
+		s.timeout = t.TimeOut
+	}
+	s.committed = true
+	if c := r.waiter(p, h); c != nil {
 		c.pop()
-		password := Password(p.sess.id)
-		r.connectResponse(c, p.sess.timeout, p.sess.id, password[:])
+		password := Password(s.id)
+		r.connectResponse(c, s.timeout, s.id, password[:])
 		r.release(c)
 	}
 }
 
 // sessionClosed ends the session: its connection gets the reply, if it asked,
 // and is closed.
-func (r *Replica) sessionClosed(p *proposal) {
-	if r.res.Err == wire.CodeOK && p.sess != nil {
-		r.sessions.remove(p.sess)
+func (r *Replica) sessionClosed(p *proposal, h *wire.TxnHeader) {
+	asked := r.waiter(p, h)
+	s := p.sess
+	if s == nil {
+		s = r.sessions.byID[h.ClientID]
 	}
-	c := p.origin
-	if c == nil && p.sess != nil {
-		c = p.sess.conn
+	c := asked
+	if s != nil {
+		if c == nil {
+			c = s.conn
+		}
+		if r.res.Err == wire.CodeOK {
+			r.sessions.remove(s)
+		}
 	}
 	if c == nil || c.gone {
 		return
 	}
-	if p.origin != nil {
+	if asked != nil {
 		r.writeReply(c, c.pop(), &r.res)
 	}
 	r.close(c, "session closed")

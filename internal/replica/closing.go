@@ -12,10 +12,10 @@ func (r *Replica) prepCreateSession(c *conn, timeout int32, at int64) {
 	s := r.sessions.add(r.sessions.newID(), timeout)
 	s.conn, c.sess = c, s
 	r.sessions.touch(s, r.now.Mono)
-	w := write{sess: s, conn: c, zxid: r.draft()}
+	w := write{sess: s, zxid: r.draft()}
 	r.work.body = (&wire.CreateSessionTxn{TimeOut: timeout}).Append(r.work.body)
 	r.propose(&w, wire.OpCreateSession, 0, c)
-	c.push(slot{zxid: w.zxid, op: wire.OpCreateSession, at: at}, nil)
+	c.push(slot{kind: slotWrite, op: wire.OpCreateSession, at: at}, nil)
 }
 
 // expire proposes the end of a session that fell silent; its connection goes

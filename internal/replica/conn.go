@@ -24,6 +24,7 @@ type conn struct {
 	// and the frames of those that are not writes themselves.
 	slots    []slot
 	slotHead int
+	syncs    int // SYNCs of the leader that have come for this connection's
 	held     []byte
 	heldBase int // offset in the stream of held[0]
 
@@ -32,7 +33,7 @@ type conn struct {
 
 // slot is one request whose reply is due at its place in the order.
 type slot struct {
-	zxid int64 // of the write; 0 for a request that only waits
+	kind slotKind
 	xid  int32
 	op   wire.Opcode
 	at   int64 // Time.Mono of arrival
@@ -40,6 +41,30 @@ type slot struct {
 	n    int
 	// throttled: the reply is THROTTLEDOP, and no frame is held.
 	throttled bool
+}
+
+// slotKind is what a request waits for.
+type slotKind uint8
+
+const (
+	slotRead  slotKind = iota // its turn
+	slotWrite                 // its transaction
+	slotSync                  // its turn, and the leader's SYNC
+)
+
+// mayPop says whether the oldest waiting request can be answered now.
+func (c *conn) mayPop() bool {
+	switch c.slots[c.slotHead].kind {
+	case slotSync:
+		if c.syncs == 0 {
+			return false
+		}
+		c.syncs--
+		return true
+	case slotWrite:
+		return false
+	}
+	return true
 }
 
 // LastRequest is what cons shows of the newest request answered in the core.
@@ -80,6 +105,10 @@ func (r *Replica) connOpen(e *Event) {
 		r.conns = append(r.conns, nil)
 	}
 	r.conns[e.Conn] = c
+	if !r.serving {
+		r.close(c, "not serving")
+		return
+	}
 	var req wire.ConnectRequest
 	d := jute.NewDecoder(e.Frames)
 	req.Decode(&d)
@@ -94,7 +123,11 @@ func (r *Replica) connOpen(e *Event) {
 	}
 	if req.SessionID == 0 {
 		timeout := min(max(req.TimeOut, r.cfg.MinSessionTimeout), r.cfg.MaxSessionTimeout)
-		r.prepCreateSession(c, timeout, e.At)
+		if r.leads() {
+			r.prepCreateSession(c, timeout, e.At)
+		} else {
+			r.forwardCreateSession(c, timeout, e.At)
+		}
 		return
 	}
 	r.resume(c, &req)
@@ -111,22 +144,40 @@ func (r *Replica) resume(c *conn, req *wire.ConnectRequest) {
 		if !s.closing {
 			// Whoever takes its connection away, the client has its timeout to
 			// come back; what it read outside the core is not told any more.
-			r.sessions.touch(s, r.now.Mono)
+			r.touch(s)
 		}
 		s.conn, old.sess = nil, nil
 		r.close(old, "session resumed on another connection")
 	}
 	want := Password(req.SessionID)
-	if s == nil || s.closing || !bytes.Equal(req.Passwd, want[:]) {
+	lease := min(max(req.TimeOut, r.cfg.MinSessionTimeout), r.cfg.MaxSessionTimeout)
+	switch {
+	case !bytes.Equal(req.Passwd, want[:]):
+		r.attach(c, nil, lease)
+	case r.leads():
+		if s != nil && s.closing {
+			s = nil
+		}
+		r.attach(c, s, lease)
+	default:
+		r.revalidate(c, req.SessionID, lease)
+	}
+}
+
+// attach makes a connection the one of a session and answers its connect
+// request; nil says that there is no such session any more.
+func (r *Replica) attach(c *conn, s *session, lease int32) {
+	if s == nil {
 		r.connectResponse(c, 0, 0, make([]byte, passwordSize))
 		r.close(c, "session expired or password wrong")
 		return
 	}
 	r.stats.Revalidations++
 	s.conn, c.sess = c, s
-	s.lease = min(max(req.TimeOut, r.cfg.MinSessionTimeout), r.cfg.MaxSessionTimeout)
-	r.sessions.touch(s, r.now.Mono)
-	r.connectResponse(c, s.lease, s.id, want[:])
+	s.lease, s.owner = lease, 0
+	r.touch(s)
+	password := Password(s.id)
+	r.connectResponse(c, s.lease, s.id, password[:])
 }
 
 // connClosed forgets the connection and its watches. The session lives on.

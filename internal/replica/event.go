@@ -1,8 +1,10 @@
 package replica
 
 import (
+	"zooid/internal/ensemble"
 	"zooid/internal/tree"
 	"zooid/internal/wire"
+	"zooid/internal/zab"
 )
 
 // ConnID names a client connection. The shell hands out small dense numbers,
@@ -36,13 +38,44 @@ const (
 	// answered outside the core since the last one.
 	Tick
 	// SnapshotDone says that the snapshot that was started has ended, well or
-	// not; the next may start.
+	// not (Failed); the next may start.
 	SnapshotDone
 	// SnapshotWanted asks for a snapshot whatever the counts say.
 	SnapshotWanted
 	// ResetConns forgets what LastRequest says of every connection.
 	ResetConns
+	// The events of a member of an ensemble carry a PeerEvent.
+
+	// Vote is a message of the election: From, Vote.
+	Vote
+	// LinkUp is a connection between a learner and its leader: Link.
+	LinkUp
+	// LinkDown says that a connection is gone, or could not be made: Link, Why.
+	LinkDown
+	// Packets are what a connection brought: Link, Packets.
+	Packets
+	// Progress says that the bytes of a snapshot flow: Link.
+	Progress
+	// Stored answers a record that is no append: Token, and for one that asked
+	// for it State.
+	Stored
+	// Received is the snapshot of the leader: Link, State.
+	Received
+	// Searched answers a Search: Link, Found.
+	Searched
 )
+
+// PeerEvent is what the events of a member of an ensemble carry.
+type PeerEvent struct {
+	From    int64
+	Vote    *wire.Notification
+	Link    zab.LinkID
+	Why     string
+	Packets []wire.QuorumPacket
+	Token   uint64
+	State   *Restore
+	Found   zab.Found
+}
 
 // Event is one thing that happened outside. Step keeps none of its memory.
 type Event struct {
@@ -56,16 +89,46 @@ type Event struct {
 	// Throttled has the requests of a batch answered with THROTTLEDOP, each in
 	// its turn: they have waited too long before they came here.
 	Throttled bool
+	// Failed and Received are for SnapshotDone; Received is that of Snapshot.
+	Failed, Received bool
+	Peer   *PeerEvent
 }
 
 // Record is one transaction on its way into the log: header, body and digest.
-// Its bytes stay as they are until Durable reports its zxid.
+// Its bytes stay as they are until Durable reports its zxid. A record with
+// another Op is something else that the disk is to do in its turn: all before
+// it is durable when it is done, and Stored reports it.
 type Record struct {
 	Zxid  int64
 	Entry []byte
 	// Roll asks for a new log file to begin with this record.
-	Roll bool
+	Roll  bool
+	Op    RecordOp
+	Epoch int64
+	Token uint64
 }
+
+// RecordOp is what the disk is to do with a record.
+type RecordOp uint8
+
+// The operations.
+const (
+	// Append is an entry of the log.
+	Append RecordOp = iota
+	// SaveAccepted and SaveCurrent store Epoch in the epoch files.
+	SaveAccepted
+	SaveCurrent
+	// Barrier does nothing.
+	Barrier
+	// Truncate takes back what the log and the snapshots hold behind Zxid, so
+	// that the next record follows it; with TruncateAndLoad the state as of
+	// Zxid is read again and comes with Stored.
+	Truncate
+	TruncateAndLoad
+	// DropBehind is Truncate for a log that may end before Zxid: a snapshot of
+	// Zxid follows.
+	DropBehind
+)
 
 // Snapshot is an exact cut of the replica: what belongs into the file
 // snapshot.<Zxid>. Walk gives the nodes in turns; it is used under the same
@@ -76,6 +139,8 @@ type Snapshot struct {
 	Sessions []byte // encoded: count, then id and timeout each
 	ACLs     []byte // encoded: count, then id and vector each
 	Walk     *tree.Walk
+	// Received says that the state came from the leader, who waits for it.
+	Received bool
 }
 
 // CloseConn asks the shell to close a connection once what Drain has given is
@@ -114,6 +179,77 @@ type Effects struct {
 	Closings int
 	// Fired counts, of each change that found watchers, how many were told.
 	Fired []Fired
+	// Ensemble is what only a member of an ensemble asks for.
+	Ensemble PeerEffects
+}
+
+// PeerEffects are what the shell of a member of an ensemble has to carry out,
+// in the order of the fields.
+type PeerEffects struct {
+	// Adopt is a configuration of another server that replaces the own one.
+	Adopt *zab.Adoption
+	// Votes are messages of the election; Reconnect asks to dial all voters to
+	// which there is no connection.
+	Votes     []zab.Ballot
+	Reconnect bool
+	// Role is set when the server changes what it does.
+	Role *RoleChange
+	// CloseLinks are connections to close; Streams and Links what goes out on
+	// others: first the streams in order, then what DrainLink has.
+	CloseLinks []zab.Refusal
+	Streams    []Stream
+	Links      []zab.LinkID
+	// Searches ask for a look into the log.
+	Searches []Search
+	// Notes are lines for the log.
+	Notes []Note
+	// Fatal ends the process.
+	Fatal *Fatal
+}
+
+// RoleChange is what a server does from now on. The shell ends what belongs to
+// the role before: all connections of learners, to the leader, and of clients.
+type RoleChange struct {
+	State wire.PeerState
+	// Leader is the server to connect to, for a learner.
+	Leader int64
+	// Member is its line in the configuration, if there is one.
+	Member ensemble.Member
+	// Serving says that clients are served from now on; it comes after the
+	// change to the role itself.
+	Serving bool
+	Epoch   int64
+	Why     string
+}
+
+// Stream is a bulk of bytes for a learner: Head, then the snapshot or the log
+// entries behind After up to Upto as pairs of PROPOSAL and COMMIT. What
+// DrainLink has later follows it.
+type Stream struct {
+	Link        zab.LinkID
+	Head        []byte
+	Snapshot    *Snapshot
+	After, Upto int64
+}
+
+// Search asks what the log on disk has for a learner whose log ends at Peer,
+// when the proposals in memory begin with Lowest.
+type Search struct {
+	Link         zab.LinkID
+	Peer, Lowest int64
+}
+
+// Note is a line for the server's log.
+type Note struct {
+	Warn bool
+	Text string
+	Args []any // pairs of key and value
+}
+
+// Fatal is why a server must not go on.
+type Fatal struct {
+	Code int // exit code
+	Why  string
 }
 
 // Use is one read or change of a znode, for the counts by top-level znode.
@@ -165,4 +301,7 @@ func (fx *Effects) Reset() {
 	fx.OverQuota = fx.OverQuota[:0]
 	fx.Closings = 0
 	fx.Fired = fx.Fired[:0]
+	e := &fx.Ensemble
+	*e = PeerEffects{Votes: e.Votes[:0], CloseLinks: e.CloseLinks[:0], Streams: e.Streams[:0], Links: e.Links[:0],
+		Searches: e.Searches[:0], Notes: e.Notes[:0]}
 }

@@ -5,6 +5,7 @@ import (
 
 	"zooid/internal/jute"
 	"zooid/internal/wire"
+	"zooid/internal/zab"
 )
 
 // proposal is a transaction between its preparation and its application.
@@ -14,13 +15,17 @@ type proposal struct {
 	zxid   int64
 	origin *conn // who waits for it; nil for the server's own
 	sess   *session
+	fresh  bool // of the leader that is followed now
 }
 
 // write is the transaction in the making.
 type write struct {
-	sess *session
-	conn *conn // for its identities; nil for the server's own
-	zxid int64
+	sess   *session
+	id     int64 // of the session, when sess is nil
+	client bool  // asked for by a client, not by the server itself
+	ids    []wire.ID
+	owner  zab.LinkID // the learner that the request came from, 0 for this server
+	zxid   int64
 }
 
 // chunk is a piece of memory in which records are laid one after the other; it
@@ -68,23 +73,29 @@ func (p *chunkPool) applied(zxid int64) {
 	}
 }
 
-// prep makes a write request a transaction and proposes it; a refused one
+// prep makes a write request of a client of this server a transaction and
+// proposes it.
+func (r *Replica) prep(c *conn, h wire.RequestHeader, body []byte) {
+	w := write{sess: c.sess, client: true, ids: c.ids}
+	r.prepare(&w, h, body, c)
+}
+
+// prepare makes a write request a transaction and proposes it; a refused one
 // becomes an error transaction, which takes a zxid as well, so that every
 // server answers in the same order (PrepRequestProcessor.pRequest).
-func (r *Replica) prep(c *conn, h wire.RequestHeader, body []byte) int64 {
-	w := write{sess: c.sess, conn: c, zxid: r.draft()}
+func (r *Replica) prepare(w *write, h wire.RequestHeader, body []byte, origin *conn) {
+	w.zxid = r.draft()
 	d := jute.NewDecoder(body)
 	typ := h.Type
-	code := r.prepOp(&w, &typ, &d)
+	code := r.prepOp(w, &typ, &d)
 	if code != wire.CodeOK {
 		typ = wire.OpError
 		r.work.body = (&wire.ErrorTxn{Err: code}).Append(r.work.body[:0])
 	}
-	r.propose(&w, typ, h.Xid, c)
+	r.propose(w, typ, h.Xid, origin)
 	if h.Type == wire.OpCloseSession && code == wire.CodeOK {
-		c.sess.closing = true
+		w.sess.closing = true
 	}
-	return w.zxid
 }
 
 // draft begins a transaction: it takes the next zxid and an empty body.
@@ -129,7 +140,7 @@ func (r *Replica) prepOp(w *write, typ *wire.Opcode, d *jute.Decoder) wire.Code 
 
 // propose lays the record down and hands it to the log.
 func (r *Replica) propose(w *write, typ wire.Opcode, cxid int32, origin *conn) {
-	var id int64
+	id := w.id
 	if w.sess != nil {
 		id = w.sess.id
 	}
@@ -143,15 +154,23 @@ func (r *Replica) propose(w *write, typ wire.Opcode, cxid int32, origin *conn) {
 	}
 	k.last = w.zxid
 	entry := k.buf[start:len(k.buf):len(k.buf)]
-	if r.inflightHead > 1024 && r.inflightHead > len(r.inflight)/2 {
-		r.inflight = r.inflight[:copy(r.inflight, r.inflight[r.inflightHead:])]
-		r.inflightHead = 0
-	}
+	r.compactInflight()
 	r.inflight = append(r.inflight, proposal{entry: entry, body: len(r.work.body), zxid: w.zxid, origin: origin, sess: w.sess})
 	r.fx.Append = append(r.fx.Append, Record{Zxid: w.zxid, Entry: entry, Roll: r.snap.takeRoll()})
 	r.snap.logged(len(entry))
 	r.stats.Proposals++
+	if r.peer != nil {
+		r.tellProposal(w.zxid, entry)
+	}
 	r.settle(w.zxid, entry[wire.TxnHeaderSize:])
+}
+
+// compactInflight gives back the room of what was applied.
+func (r *Replica) compactInflight() {
+	if r.inflightHead > 1024 && r.inflightHead > len(r.inflight)/2 {
+		r.inflight = r.inflight[:copy(r.inflight, r.inflight[r.inflightHead:])]
+		r.inflightHead = 0
+	}
 }
 
 // settle points the changes of this transaction at the bytes that stay: the
@@ -172,15 +191,21 @@ func (r *Replica) settle(zxid int64, body []byte) {
 
 // valid reports the code of a session that may not write any more.
 func (w *write) valid() wire.Code {
-	if w.conn != nil && (w.sess == nil || w.sess.closing) {
+	switch {
+	case !w.client:
+	case w.sess == nil || w.sess.closing:
 		return wire.CodeSessionExpired
+	case w.sess.owner == nobody:
+		w.sess.owner = w.owner // the first one to use it (SessionTrackerImpl.checkSession)
+	case w.sess.owner != w.owner:
+		return wire.CodeSessionMoved
 	}
 	return wire.CodeOK
 }
 
 // may reports whether the requester has one of the bits of need on a node.
 func (r *Replica) may(w *write, c *change, need int32) bool {
-	return w.conn == nil || r.allowed(r.aclOf(c), need, w.conn)
+	return !w.client || r.cfg.Auth.Check(r.aclOf(c), need, w.ids)
 }
 
 // parentOf returns the path of the parent, "" for the root, and false for a
@@ -333,7 +358,7 @@ func (r *Replica) prepSetACL(w *write, d *jute.Decoder) wire.Code {
 	if !wire.ValidPath(req.Path) {
 		return wire.CodeBadArguments
 	}
-	acl, code := r.cfg.Auth.Fixup(wire.JavaACLs(req.ACL), w.conn.ids)
+	acl, code := r.cfg.Auth.Fixup(wire.JavaACLs(req.ACL), w.ids)
 	if code != wire.CodeOK {
 		return code
 	}

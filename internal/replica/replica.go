@@ -40,6 +40,7 @@ type Config struct {
 	Digest             bool
 	CloseSessionPaths  bool // closeSession transactions list their ephemerals
 	ReconfigEnabled    bool
+	Ensemble           *EnsembleConfig // nil: the server is alone
 	ContainerInterval  int64 // between sweeps
 	ContainerPerMinute int64 // deletions at most
 	ContainerNeverUsed int64 // age at which a container that never had a child goes; 0 = never
@@ -94,7 +95,9 @@ type Stats struct {
 type Replica struct {
 	cfg      Config
 	tree     *tree.Tree
-	leader   *zab.Leader
+	leader   *zab.Leader // nil while the server does not lead
+	peer     *peer       // nil when the server is alone
+	serving  bool
 	sessions sessionTable
 	conns    []*conn // by ConnID
 	now      Time
@@ -104,6 +107,8 @@ type Replica struct {
 	inflight     []proposal
 	inflightHead int
 	chunks       chunkPool
+	durable      int64 // in the own log
+	history      committedLog
 	pending      pendingTable
 	digest       uint64 // of the tree once everything in flight is applied
 	drafting     int64  // zxid of the transaction in the making, or 0
@@ -135,35 +140,43 @@ func New(cfg Config) *Replica {
 	r := &Replica{cfg: cfg}
 	r.cfg.Limits = cfg.Limits.orDefault()
 	r.chunks.size = r.cfg.Limits.Chunk
-	r.Reset()
-	return r
-}
-
-// Reset drops tree and sessions: the state before anything was restored.
-func (r *Replica) Reset() {
-	r.tree = tree.New(r.treeOptions())
-	r.sessions = newSessionTable(r.cfg.TickTime)
 	r.conns = make([]*conn, 1)
 	r.pending = newPendingTable()
 	r.snap = newSnapshotTrigger(&r.cfg)
+	r.tree = tree.New(r.cfg.treeOptions())
+	r.sessions = newSessionTable(r.cfg.TickTime)
+	return r
 }
 
-func (r *Replica) treeOptions() tree.Options {
+func (c *Config) treeOptions() tree.Options {
 	return tree.Options{
-		Seed: r.cfg.Seed, Digest: r.cfg.Digest,
-		ExtendedTypes: r.cfg.ExtendedTypes, Emulate353: r.cfg.Emulate353,
+		Seed: c.Seed, Digest: c.Digest,
+		ExtendedTypes: c.ExtendedTypes, Emulate353: c.Emulate353,
 	}
 }
 
-// Start makes the replica the leader of its ensemble of one, with the history
-// that was restored: sessions get their full timeout, and the ephemerals of
-// sessions that are not there are deleted by the first Step.
+// Start begins the service with the history that was restored. A server that is
+// alone leads its ensemble of one from now on; a member of an ensemble looks for
+// a leader with the first Step.
 func (r *Replica) Start(now Time) {
 	r.now = now
-	r.leader = zab.NewLeader(r.cfg.ServerID, []int64{r.cfg.ServerID}, r.tree.LastZxid())
-	r.digest = r.tree.Digest()
+	r.durable = r.tree.LastZxid()
 	r.sessions.start(r.cfg.ServerID, now)
-	r.sweep.next = now.Mono + r.cfg.ContainerInterval
+	if r.cfg.Ensemble != nil {
+		r.peer = newPeer(&r.cfg)
+		return
+	}
+	r.leader = zab.Alone(r.cfg.ServerID, zab.Single(r.cfg.ServerID), r.tree.LastZxid())
+	r.rule()
+}
+
+// rule begins the service of a leader: sessions get their full timeout, and the
+// ephemerals of sessions that are not there are deleted by the next Step.
+func (r *Replica) rule() {
+	r.serving, r.swept = true, false
+	r.digest = r.tree.Digest()
+	r.sessions.renewAll(r.now)
+	r.sweep = containerSweep{next: r.now.Mono + r.cfg.ContainerInterval}
 }
 
 // Step takes events in the order in which they happened and collects what has
@@ -171,7 +184,10 @@ func (r *Replica) Start(now Time) {
 func (r *Replica) Step(now Time, events []Event, fx *Effects) {
 	fx.Reset()
 	r.now, r.fx = now, fx
-	if !r.swept {
+	if r.peer != nil {
+		r.beginStep()
+	}
+	if !r.swept && r.leads() {
 		r.swept = true
 		r.orphans()
 	}
@@ -186,11 +202,14 @@ func (r *Replica) Step(now Time, events []Event, fx *Effects) {
 		case ClientBatch:
 			r.clientBatch(e)
 		case Durable:
-			r.commitTo(r.leader.Durable(e.Zxid))
+			r.isDurable(e.Zxid)
 		case Tick:
 			r.tick(e)
 		case SnapshotDone:
 			r.snap.running = false
+			if e.Received {
+				r.snapshotDone(!e.Failed)
+			}
 		case SnapshotWanted:
 			r.snap.wanted = true
 		case ResetConns:
@@ -199,7 +218,12 @@ func (r *Replica) Step(now Time, events []Event, fx *Effects) {
 					c.last = LastRequest{Cxid: -1, Zxid: -1}
 				}
 			}
+		default:
+			r.peerEvent(e)
 		}
+	}
+	if r.peer != nil {
+		r.endStep()
 	}
 	r.maybeSnapshot()
 	r.fx = nil
@@ -209,15 +233,46 @@ func (r *Replica) Step(now Time, events []Event, fx *Effects) {
 func (r *Replica) renew(ids []ConnID) {
 	for _, id := range ids {
 		if c := r.conn(id); c != nil && c.sess != nil && !c.sess.closing {
-			r.sessions.touch(c.sess, r.now.Mono)
+			r.touch(c.sess)
 		}
 	}
+}
+
+// touch renews a session: with the leader that is what it expires by, and a
+// learner tells its leader with the next answer to a PING.
+func (r *Replica) touch(s *session) {
+	if r.leads() {
+		r.sessions.touch(s, r.now.Mono)
+	} else if r.peer != nil {
+		r.peer.touch(s)
+	}
+}
+
+// leads says whether this server prepares transactions.
+func (r *Replica) leads() bool { return r.leader != nil && r.leader.Broadcasting() }
+
+// isDurable takes what the own log holds by now.
+func (r *Replica) isDurable(zxid int64) {
+	r.durable = max(r.durable, zxid)
+	switch {
+	case r.leads():
+		r.commitTo(r.leader.Durable(zxid))
+	case r.peer != nil:
+		r.acknowledge()
+	}
+	r.giveBack()
 }
 
 // tick renews the touched sessions, expires the silent ones and sweeps
 // containers.
 func (r *Replica) tick(e *Event) {
 	r.renew(e.Touched)
+	if r.peer != nil {
+		r.peerTick()
+	}
+	if !r.leads() {
+		return
+	}
 	budget := r.cfg.Limits.Expire
 	for s := r.sessions.expired(r.now.Mono); s != nil; s = r.sessions.expired(r.now.Mono) {
 		r.expire(s)
@@ -230,7 +285,20 @@ func (r *Replica) tick(e *Event) {
 }
 
 // Proposed returns the newest zxid that was handed out, applied or not.
-func (r *Replica) Proposed() int64 { return r.leader.Proposed() }
+func (r *Replica) Proposed() int64 {
+	if r.leader != nil {
+		return r.leader.Proposed()
+	}
+	return r.lastLogged()
+}
+
+// lastLogged is the newest zxid that is in the log or on its way into it.
+func (r *Replica) lastLogged() int64 {
+	if n := len(r.inflight); n > r.inflightHead {
+		return r.inflight[n-1].zxid
+	}
+	return r.tree.LastZxid()
+}
 
 // Tree returns the tree, for reading only.
 func (r *Replica) Tree() *tree.Tree { return r.tree }

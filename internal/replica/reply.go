@@ -39,6 +39,10 @@ func (r *Replica) connectResponse(c *conn, timeout int32, id int64, password []b
 // writeReply encodes the reply of a transaction that was just applied.
 func (r *Replica) writeReply(c *conn, s slot, res *tree.Result) {
 	c.answered++
+	if moved(res) {
+		r.close(c, "the session has moved to another server")
+		return
+	}
 	start := r.beginReply(c)
 	zxid := r.tree.LastZxid()
 	c.out = (&wire.ReplyHeader{Xid: s.xid, Zxid: zxid, Err: headerCode(res)}).Append(c.out)
@@ -57,6 +61,21 @@ func (r *Replica) writeReply(c *conn, s slot, res *tree.Result) {
 	latency := r.now.Mono - s.at
 	r.fx.Writes = append(r.fx.Writes, int32(latency))
 	c.last.note(s.op, s.xid, zxid, r.now.Mono, latency)
+}
+
+// moved says that the session was another server's when the request came to the
+// leader: the connection is stale and ends without a reply
+// (FinalRequestProcessor, ZOOKEEPER-710).
+func moved(res *tree.Result) bool {
+	if res.Err == wire.CodeSessionMoved {
+		return true
+	}
+	for i := range res.Sub {
+		if res.Sub[i].Err == wire.CodeSessionMoved {
+			return true
+		}
+	}
+	return false
 }
 
 // headerCode is the code in the reply header: a multi that failed in one of

@@ -18,7 +18,7 @@ func (r *Replica) clientBatch(e *Event) {
 		return
 	}
 	if c.sess != nil && !c.sess.closing {
-		r.sessions.touch(c.sess, r.now.Mono)
+		r.touch(c.sess)
 	}
 	for b := e.Frames; len(b) >= lengthSize && !c.gone; {
 		n := int(binary.BigEndian.Uint32(b))
@@ -82,8 +82,16 @@ func (r *Replica) request(c *conn, frame []byte, at int64) {
 		return
 	}
 	if h.Type.Writes() && !failsBeforePrep(h.Type, d) {
-		zxid := r.prep(c, h, frame[d.Offset():])
-		c.push(slot{zxid: zxid, xid: h.Xid, op: h.Type, at: at}, nil)
+		if r.leads() {
+			r.prep(c, h, frame[d.Offset():])
+		} else {
+			r.forward(c, h, frame[d.Offset():])
+		}
+		c.push(slot{kind: slotWrite, xid: h.Xid, op: h.Type, at: at}, nil)
+		return
+	}
+	if h.Type == wire.OpSync && r.peer != nil {
+		r.sync(c, h, frame, d.Offset(), at)
 		return
 	}
 	if c.waiting() > 0 {

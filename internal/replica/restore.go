@@ -7,10 +7,13 @@ import (
 
 // Restore takes what recovery reads: sessions, ACLs and nodes of a snapshot,
 // then the transactions behind it. It fulfils what storage.Recover asks of its
-// target.
+// target. A replica takes it with Install.
 type Restore struct {
-	r      *Replica
-	loader *tree.Loader
+	cfg      *Config
+	tree     *tree.Tree
+	sessions sessionTable
+	history  committedLog
+	loader   *tree.Loader
 	res    tree.Result
 	// Mismatches counts transactions after which the tree had another digest
 	// than the log says.
@@ -20,20 +23,40 @@ type Restore struct {
 	CompareAfter int64
 }
 
-// Restore begins to fill the replica, which must be new.
-func (r *Replica) Restore() *Restore { return &Restore{r: r} }
+// NewRestore begins a state for a replica with this configuration.
+func NewRestore(cfg Config) *Restore {
+	t := &Restore{cfg: &cfg}
+	t.Reset()
+	return t
+}
+
+// Restore begins a state for this replica.
+func (r *Replica) Restore() *Restore { return NewRestore(r.cfg) }
+
+// Install takes a state in place of the present one. What was in flight is
+// forgotten, and nobody may be connected.
+func (r *Replica) Install(t *Restore) {
+	r.tree = t.tree
+	nextID := r.sessions.nextID
+	r.sessions, r.history = t.sessions, t.history
+	r.sessions.nextID = nextID
+	r.forgetInflight()
+	r.durable = r.tree.LastZxid()
+}
 
 // Reset drops what was restored so far: the next snapshot is tried.
 func (t *Restore) Reset() {
-	t.r.Reset()
-	t.loader = tree.NewLoader(t.r.treeOptions())
+	t.tree = tree.New(t.cfg.treeOptions())
+	t.sessions = newSessionTable(t.cfg.TickTime)
+	t.history = newCommittedLog(t.cfg)
+	t.loader = tree.NewLoader(t.cfg.treeOptions())
 }
 
 // Session restores a session; timeout in ms.
 func (t *Restore) Session(id int64, timeout int32) {
-	s := t.r.sessions.byID[id]
+	s := t.sessions.byID[id]
 	if s == nil {
-		s = t.r.sessions.add(id, timeout)
+		s = t.sessions.add(id, timeout)
 	}
 	s.timeout, s.lease, s.committed = timeout, timeout, true
 }
@@ -50,7 +73,7 @@ func (t *Restore) Node(path, data []byte, aclID int64, st *wire.StatPersisted) e
 func (t *Restore) SnapshotDone(zxid int64) error {
 	loaded, err := t.loader.Finish(zxid)
 	if err == nil {
-		t.r.tree = loaded
+		t.tree = loaded
 	}
 	t.loader = nil
 	return err
@@ -59,7 +82,8 @@ func (t *Restore) SnapshotDone(zxid int64) error {
 // Apply replays a transaction of the log. digest is nil when the record has
 // none.
 func (t *Restore) Apply(h *wire.TxnHeader, body []byte, digest *wire.TxnDigest) error {
-	t.r.tree.Apply(h, body, &t.res)
+	t.tree.Apply(h, body, &t.res)
+	t.history.remember(h, body, digest)
 	switch h.Type {
 	case wire.OpCreateSession:
 		if len(body) >= 4 {
@@ -67,11 +91,11 @@ func (t *Restore) Apply(h *wire.TxnHeader, body []byte, digest *wire.TxnDigest) 
 			t.Session(h.ClientID, timeout)
 		}
 	case wire.OpCloseSession:
-		if s := t.r.sessions.byID[h.ClientID]; s != nil {
-			t.r.sessions.remove(s)
+		if s := t.sessions.byID[h.ClientID]; s != nil {
+			t.sessions.remove(s)
 		}
 	}
-	if digest != nil && h.Zxid > t.CompareAfter && digest.Version == wire.DigestVersion && t.r.cfg.Digest && uint64(digest.Digest) != t.r.tree.Digest() {
+	if digest != nil && h.Zxid > t.CompareAfter && digest.Version == wire.DigestVersion && t.cfg.Digest && uint64(digest.Digest) != t.tree.Digest() {
 		t.Mismatches++
 	}
 	return nil

@@ -3,6 +3,8 @@ package replica
 import (
 	"maps"
 	"slices"
+
+	"zooid/internal/zab"
 )
 
 // session is one client session, from the preparation of its createSession
@@ -14,10 +16,17 @@ type session struct {
 	conn      *conn // nil while no connection of this server holds it
 	committed bool  // createSession is applied
 	closing   bool  // closeSession is proposed
+	touched   bool  // since the learner last told its leader
+	// owner is the connection of the learner that holds the session's own, 0
+	// for this server. Only a leader keeps it.
+	owner zab.LinkID
 
 	bucket     int64 // expiry time of its bucket, a multiple of the tick
 	prev, next *session
 }
+
+// nobody owns a session that no server has used since the leader began.
+const nobody zab.LinkID = 1<<32 - 1
 
 // sessionTable holds the sessions and the buckets in which they expire.
 // Renewal is O(1): a session moves to the bucket of its new expiry time, as in
@@ -34,18 +43,23 @@ func newSessionTable(tick int64) sessionTable {
 	return sessionTable{tick: tick, byID: map[int64]*session{}, lists: map[int64]*session{}}
 }
 
-// start gives every restored session its full timeout and fixes where new ids
-// begin: 40 bits of the clock, then a counter of 16 bits, below the server's id
-// (SessionTrackerImpl.initializeNextSessionId, on the wall clock so that ids
-// differ after a reboot).
+// start fixes where new ids begin: 40 bits of the clock, then a counter of 16
+// bits, below the server's id (SessionTrackerImpl.initializeNextSessionId, on
+// the wall clock so that ids differ after a reboot).
 func (t *sessionTable) start(serverID int64, now Time) {
+	t.nextID = int64(uint64(now.Wall<<24)>>8) | serverID<<56
+}
+
+// renewAll gives every session its full timeout.
+func (t *sessionTable) renewAll(now Time) {
 	t.oldest = t.roundUp(now.Mono)
 	// In order of the ids, as sessions of one bucket expire in the order of
 	// their last touch: a seed gives one run.
 	for _, id := range slices.Sorted(maps.Keys(t.byID)) {
+		t.byID[id].owner, t.byID[id].closing = nobody, false
+		t.unlink(t.byID[id])
 		t.touch(t.byID[id], now.Mono)
 	}
-	t.nextID = int64(uint64(now.Wall<<24)>>8) | serverID<<56
 }
 
 func (t *sessionTable) roundUp(ms int64) int64 { return (ms/t.tick + 1) * t.tick }

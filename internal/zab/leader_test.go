@@ -1,31 +1,56 @@
 package zab
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
+
+// voice is one acknowledgement.
+type voice struct {
+	id   int64
+	zxid Zxid
+}
 
 func TestCommitNeedsAMajority(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		voters []int64
-		acks   []Voter // in order
+		acks   []voice // in order
 		want   Zxid
 	}{
-		{"alone", []int64{1}, []Voter{{1, 7}}, 7},
-		{"alone, batch", []int64{1}, []Voter{{1, 6}, {1, 8}}, 8},
-		{"two of three", []int64{1, 2, 3}, []Voter{{1, 8}, {3, 7}}, 7},
-		{"one of three", []int64{1, 2, 3}, []Voter{{2, 8}}, 5},
-		{"two of four is no majority", []int64{1, 2, 3, 4}, []Voter{{1, 8}, {2, 8}}, 5},
-		{"stranger", []int64{1, 2, 3}, []Voter{{1, 8}, {9, 8}}, 5},
-		{"never proposed", []int64{1}, []Voter{{1, 9}}, 5},
-		{"old news", []int64{1}, []Voter{{1, 7}, {1, 6}}, 7},
+		{"alone", []int64{1}, []voice{{1, 7}}, 7},
+		{"alone, batch", []int64{1}, []voice{{1, 6}, {1, 8}}, 8},
+		{"two of three", []int64{1, 2, 3}, []voice{{1, 8}, {3, 7}}, 7},
+		{"two of three without the leader", []int64{1, 2, 3}, []voice{{2, 8}, {3, 7}}, 7},
+		{"one of three", []int64{1, 2, 3}, []voice{{2, 8}}, 5},
+		{"two of four is no majority", []int64{1, 2, 3, 4}, []voice{{1, 8}, {2, 8}}, 5},
+		{"stranger", []int64{1, 2, 3}, []voice{{1, 8}, {9, 8}}, 5},
+		{"never proposed", []int64{1}, []voice{{1, 9}}, 5},
+		{"old news", []int64{1}, []voice{{1, 7}, {1, 6}}, 7},
 	} {
-		l := NewLeader(1, c.voters, 5)
+		text := ""
+		for _, id := range c.voters {
+			text += fmt.Sprintf("server.%d=h%d:1:2 ", id, id)
+		}
+		l := Alone(1, NewQuorums(parse(t, text), nil), 5)
+		for i, id := range []int64{2, 3, 4, 9} {
+			k := l.LinkUp(0, LinkID(i))
+			k.SID, k.phase, k.voting = id, serving, l.quorums.Voter(id)
+		}
 		for want := Zxid(6); want <= 8; want++ {
 			if got := l.Propose(); got != want {
 				t.Fatalf("%s: proposed %d, want %d", c.name, got, want)
 			}
 		}
 		for _, a := range c.acks {
-			l.Ack(a.ID, a.acked)
+			if a.id == 1 {
+				l.Durable(a.zxid)
+			}
+			for _, k := range l.Learners() {
+				if k.SID == a.id {
+					l.acknowledge(k, a.zxid)
+				}
+			}
 		}
 		if l.Committed() != c.want {
 			t.Errorf("%s: committed %d, want %d", c.name, l.Committed(), c.want)

@@ -145,3 +145,9 @@ func (q *Quorums) Electable(id int64) bool {
 func (q *Quorums) Contains(has func(id int64) bool) bool {
 	return q.current.Contains(has) && (q.next == nil || q.next.Contains(has))
 }
+
+// Single returns the rules of an ensemble of one server.
+func Single(id int64) *Quorums {
+	voters := []int64{id}
+	return &Quorums{current: &Quorum{voters: voters}, voters: voters}
+}

@@ -1,0 +1,379 @@
+package replica
+
+import (
+	"fmt"
+
+	"zooid/internal/ensemble"
+	"zooid/internal/wire"
+	"zooid/internal/zab"
+)
+
+// EnsembleConfig is what a member of an ensemble needs to know beside Config;
+// times in ms.
+type EnsembleConfig struct {
+	// Current is the committed configuration, Next the last-seen one or nil.
+	Current, Next *ensemble.Membership
+	Observer      bool // the server does not want to vote
+	// Uninitialised says that the data directory was empty when it should not
+	// have been: the server must not decide who leads.
+	Uninitialised bool
+	// AcceptedEpoch and CurrentEpoch are those of the epoch files.
+	AcceptedEpoch, CurrentEpoch int64
+	InitLimit, SyncLimit        int64
+	// MinNotification, MaxNotification and FinalizeWait are the intervals of
+	// the election; 0 is the default. Hurry: see zab.ElectionOptions.
+	MinNotification, MaxNotification, FinalizeWait int64
+	Hurry                                          bool
+	CommitLogCount                                 int  // transactions kept for learners
+	ForceSnapshot                                  bool // every learner gets a snapshot
+	LogSync                                        bool // learners may be brought up to date from the log on disk
+	LeaderServes                                   bool
+}
+
+// peer is what a member of an ensemble is beside a server: its place in the
+// election, and its side of the connection between leader and learners.
+type peer struct {
+	cfg      *EnsembleConfig
+	self     int64
+	current  *ensemble.Membership
+	next     *ensemble.Membership
+	election *zab.Election
+	learner  *zab.Learner // while it follows or observes
+
+	accepted, epoch int64 // as stored
+	looked          bool  // the first election has begun
+	lookDue         bool  // the next one waits for a snapshot that is being written
+	term            uint64
+	link            zab.LinkID // to the leader; 0 for none
+
+	// Synchronisation of a learner.
+	loading    bool     // TRUNC or SNAP is under way: records wait
+	changing   bool     // the disk is being brought to what the memory holds
+	held       []Record // until then
+	committed  int64    // the newest COMMIT
+	newLeader  bool     // NEWLEADER waits for the snapshot
+	uninitDone bool
+
+	// Requests of this server's clients at the leader.
+	syncs        []*conn
+	revalidating map[int64][]revalidation
+	touched      []*session
+
+	// Requests that a leader answers when what is in flight is committed.
+	barriers []barrier
+
+	tokens uint64
+	waits  map[uint64]stored // by token
+	out    PeerEffects
+}
+
+// stored is what to do when the disk has done a record that is no append; term
+// is the role that asked for it, or always.
+type stored struct {
+	term uint64
+	do   func(*PeerEvent)
+}
+
+func newPeer(cfg *Config) *peer {
+	e := cfg.Ensemble
+	return &peer{
+		cfg: e, self: cfg.ServerID, current: e.Current, next: e.Next,
+		accepted: e.AcceptedEpoch, epoch: e.CurrentEpoch,
+		revalidating: map[int64][]revalidation{}, waits: map[uint64]stored{},
+		election: zab.NewElection(zab.ElectionOptions{
+			Self: cfg.ServerID, Observer: e.Observer, Reconfig: cfg.ReconfigEnabled,
+			MinInterval: e.MinNotification, MaxInterval: e.MaxNotification, FinalizeWait: e.FinalizeWait, Hurry: e.Hurry,
+		}, e.Current, e.Next),
+	}
+}
+
+// State is what this server does: Leading for one that is alone. It only reads.
+func (r *Replica) State() wire.PeerState {
+	switch {
+	case r.peer == nil || r.leader != nil:
+		return wire.Leading
+	case r.peer.learner == nil:
+		return wire.Looking
+	case r.peer.cfg.Observer:
+		return wire.Observing
+	}
+	return wire.Following
+}
+
+// Serving says whether clients are served. It only reads.
+func (r *Replica) Serving() bool { return r.serving }
+
+// Deadline is the time, on the clock of Time.Mono, by which the next Tick has
+// to come at the latest. It only reads.
+func (r *Replica) Deadline() int64 {
+	if r.peer == nil || r.peer.learner != nil || r.leader != nil {
+		return zab.NoDeadline
+	}
+	return r.peer.election.Deadline()
+}
+
+// beginStep begins the first election.
+func (r *Replica) beginStep() {
+	p := r.peer
+	if !p.looked {
+		p.looked = true
+		r.look()
+	}
+}
+
+// look begins an election with the history in the log.
+func (r *Replica) look() {
+	p := r.peer
+	h := zab.History{Zxid: r.lastLogged(), Epoch: p.epoch}
+	if p.cfg.Uninitialised && !p.uninitDone {
+		h.Zxid = -1
+	}
+	r.voted(p.election.Look(r.now.Mono, h))
+}
+
+// voted carries out what the election asks for.
+func (r *Replica) voted(out zab.Effects) {
+	p := r.peer
+	if out.Adopt != nil {
+		p.current, p.out.Adopt = out.Adopt.Config, out.Adopt
+		if p.next != nil && p.next.Version <= p.current.Version {
+			p.next = nil
+		}
+	}
+	p.out.Votes = append(p.out.Votes, out.Send...)
+	p.out.Reconnect = p.out.Reconnect || out.Reconnect
+	switch {
+	case out.Decided != nil:
+		r.decided(out.Decided)
+	case out.Adopt != nil && out.Adopt.Restart:
+		r.look()
+	}
+}
+
+// decided takes the role that the election gives.
+func (r *Replica) decided(d *zab.Decision) {
+	p := r.peer
+	p.term++
+	r.note("the election is over", "state", d.State, "leader", d.Vote.Leader, "zxid", hexZxid(d.Vote.Zxid),
+		"peer_epoch", d.Vote.PeerEpoch, "round", d.Vote.Round, "supporters", d.Supporters)
+	change := &RoleChange{State: d.State, Leader: d.Vote.Leader}
+	p.out.Role = change
+	h := zab.History{Zxid: r.lastLogged(), Epoch: p.epoch}
+	if d.State == wire.Leading {
+		r.fastForward()
+		r.leader = zab.NewLeader(zab.LeaderOptions{
+			Self: p.self, TickTime: r.cfg.TickTime, InitLimit: p.cfg.InitLimit, SyncLimit: p.cfg.SyncLimit,
+		}, zab.NewQuorums(p.current, p.next), h, p.accepted, r.now.Mono)
+		r.led()
+		return
+	}
+	change.Member, _ = p.current.Member(d.Vote.Leader)
+	p.learner = zab.NewLearner(zab.LearnerOptions{
+		Self: p.self, Observer: d.State == wire.Observing, InitLimit: p.cfg.InitLimit, SyncLimit: p.cfg.SyncLimit,
+	}, d.Vote.Leader, h, p.accepted, r.now.Mono)
+	p.committed = 0
+}
+
+// fastForward applies all that is logged, as a leader's history is committed
+// with it or not at all, and a learner's is the leader's
+// (ZKDatabase.fastForwardDataBase).
+func (r *Replica) fastForward() { r.commitTo(r.lastLogged()) }
+
+// leave ends the present role and looks for a leader again. Clients are closed;
+// what is in flight stays in the log, and nobody waits for it any more.
+func (r *Replica) leave(why string) {
+	p := r.peer
+	p.term++
+	r.warn("leaving the role", "state", r.State(), "reason", why)
+	r.leader, p.learner, p.link, r.serving = nil, nil, 0, false
+	for _, c := range r.conns {
+		if c != nil {
+			r.close(c, "the server has lost its quorum")
+		}
+	}
+	for i := r.inflightHead; i < len(r.inflight); i++ {
+		r.inflight[i].origin, r.inflight[i].sess, r.inflight[i].fresh = nil, nil, false
+	}
+	r.pending = newPendingTable()
+	for id, s := range r.sessions.byID {
+		s.closing, s.touched, s.conn = false, false, nil
+		if !s.committed {
+			r.sessions.unlink(s)
+			delete(r.sessions.byID, id)
+		}
+	}
+	p.syncs, p.touched, p.barriers = nil, nil, nil
+	clear(p.revalidating)
+	p.loading, p.newLeader = false, false
+	p.held = nil
+	p.out.Role = &RoleChange{State: wire.Looking, Why: why}
+	if p.changing {
+		// What the memory holds is not what the disk holds: it must not be voted
+		// with.
+		p.lookDue = true
+		return
+	}
+	r.look()
+}
+
+// store asks the disk for something that is no append; done is called when it
+// is done, unless the role has changed meanwhile.
+func (r *Replica) store(rec Record, done func(*PeerEvent)) {
+	p := r.peer
+	p.tokens++
+	rec.Token = p.tokens
+	p.waits[rec.Token] = stored{p.term, done}
+	r.fx.Append = append(r.fx.Append, rec)
+}
+
+// always is the term of what is to be done whatever the role is by then.
+const always = 0
+
+// change is store for what replaces what the disk holds: done is always called.
+func (r *Replica) change(rec Record, done func(*PeerEvent)) {
+	r.store(rec, done)
+	w := r.peer.waits[r.peer.tokens]
+	w.term = always
+	r.peer.waits[r.peer.tokens] = w
+}
+
+// peerEvent takes the events of a member of an ensemble.
+func (r *Replica) peerEvent(e *Event) {
+	p, ev := r.peer, e.Peer
+	switch e.Kind {
+	case Vote:
+		r.voted(p.election.Receive(r.now.Mono, ev.From, ev.Vote))
+	case LinkUp:
+		r.linkUp(ev.Link)
+	case LinkDown:
+		r.linkDown(ev.Link, ev.Why)
+	case Packets:
+		r.packets(ev)
+	case Progress:
+		if r.leader != nil {
+			r.leader.Progress(r.now.Mono, ev.Link)
+		} else if p.learner != nil && ev.Link == p.link {
+			p.learner.Heard(r.now.Mono)
+		}
+	case Stored:
+		w, ok := p.waits[ev.Token]
+		delete(p.waits, ev.Token)
+		if ok && (w.term == p.term || w.term == always) {
+			w.do(ev)
+		}
+	case Received:
+		r.snapshotReceived(ev)
+	case Searched:
+		r.searched(ev)
+	}
+}
+
+func (r *Replica) linkUp(link zab.LinkID) {
+	p := r.peer
+	switch {
+	case r.leader != nil:
+		r.leader.LinkUp(r.now.Mono, link)
+	case p.learner != nil && p.link == 0:
+		p.link = link
+		p.learner.LinkUp(r.now.Mono, r.lastSeen().Version)
+	default:
+		p.out.CloseLinks = append(p.out.CloseLinks, zab.Refusal{Link: link, Why: "this server does not lead"})
+	}
+}
+
+func (r *Replica) linkDown(link zab.LinkID, why string) {
+	p := r.peer
+	switch {
+	case r.leader != nil:
+		if k := r.leader.Learner(link); k != nil {
+			r.warn("a learner is gone", "server", k.SID, "reason", why)
+			r.leader.LinkDown(link)
+			r.led()
+		}
+	case p.learner != nil && link == p.link:
+		p.learner.LinkDown(why)
+		r.learned()
+	}
+}
+
+// lastSeen is the newest configuration that this server knows.
+func (r *Replica) lastSeen() *ensemble.Membership {
+	if r.peer.next != nil {
+		return r.peer.next
+	}
+	return r.peer.current
+}
+
+// peerTick lets time pass for the role.
+func (r *Replica) peerTick() {
+	p := r.peer
+	switch {
+	case r.leader != nil:
+		r.leader.Tick(r.now.Mono)
+		r.led()
+	case p.learner != nil:
+		p.learner.Tick(r.now.Mono)
+		r.learned()
+	case p.looked && !p.lookDue:
+		r.voted(p.election.Tick(r.now.Mono, true))
+	}
+}
+
+// endStep collects which connections have something to say.
+func (r *Replica) endStep() {
+	p := r.peer
+	if r.leader != nil {
+		if r.leads() && r.leader.Full() {
+			r.leave("the zxids of the epoch are used up; the next leader begins another")
+		} else {
+			for _, k := range r.leader.Learners() {
+				if len(k.Out) > 0 {
+					p.out.Links = append(p.out.Links, k.Link)
+				}
+			}
+		}
+	}
+	if p.learner != nil && len(p.learner.Sent) > 0 {
+		p.out.Links = append(p.out.Links, p.link)
+	}
+	r.fx.Ensemble, p.out = p.out, r.fx.Ensemble
+}
+
+// DrainLink moves the packets for a connection to the end of dst.
+func (r *Replica) DrainLink(link zab.LinkID, dst []byte) []byte {
+	out := (*[]byte)(nil)
+	if r.leader != nil {
+		if k := r.leader.Learner(link); k != nil {
+			out = &k.Out
+		}
+	} else if p := r.peer; p.learner != nil && p.link == link {
+		out = &p.learner.Sent
+	}
+	if out == nil {
+		return dst
+	}
+	dst = append(dst, *out...)
+	if *out = (*out)[:0]; cap(*out) > maxKeptLink {
+		*out = nil
+	}
+	return dst
+}
+
+// maxKeptLink is the largest buffer, in bytes, that a connection between
+// servers keeps while it has nothing to say.
+const maxKeptLink = 1 << 20
+
+func (r *Replica) note(text string, args ...any) {
+	r.peer.out.Notes = append(r.peer.out.Notes, Note{Text: text, Args: args})
+}
+
+func (r *Replica) warn(text string, args ...any) {
+	r.peer.out.Notes = append(r.peer.out.Notes, Note{Warn: true, Text: text, Args: args})
+}
+
+func (r *Replica) fatal(code int, format string, args ...any) {
+	r.peer.out.Fatal = &Fatal{code, fmt.Sprintf(format, args...)}
+	r.serving = false
+}
+
+func hexZxid(zxid int64) string { return fmt.Sprintf("0x%x", uint64(zxid)) }
