@@ -99,7 +99,7 @@ var libraries = map[string]struct {
 	"github.com/prometheus/client_golang":     {[]string{"metrics", "admin"}, "exposition of the metrics"},
 	"github.com/prometheus/client_model":      {[]string{"metrics", "admin"}, "exposition of the metrics"},
 	"github.com/klauspost/compress":           {[]string{"storage"}, "gzip and snappy snapshots"},
-	"golang.org/x/sys":                        {[]string{"vfs", "storage", "node", "clientport", "loadgen", "cmd/zooid"}, "fallocate, fdatasync, limits"},
+	"golang.org/x/sys":                        {[]string{"vfs", "storage", "node", "clientport", "quorumport", "loadgen", "cmd/zooid"}, "fallocate, fdatasync, limits, socket options"},
 	"golang.org/x/sync":                       {[]string{"node", "clientport", "quorumport", "zk", "cmd/zooid"}, "errgroup and semaphores outside the core"},
 	"github.com/anishathalye/porcupine":       {nil, "judges histories in tests"},
 	"github.com/cockroachdb/datadriven":       {nil, "scenario files in tests"},
