@@ -53,11 +53,14 @@ type ElectionOptions struct {
 	Self int64 // own server id
 	Log  *slog.Logger
 
-	Multiple         bool          // multiAddress.enabled: first messages name all own addresses
-	ConnectTimeout   time.Duration // cnxTimeout, for one connect with its name look-up; 0 = 5 s
-	HandshakeTimeout time.Duration // quorumCnxnTimeoutMs, else syncLimit*tickTime; 0 = 10 s
-	KeepAlive        bool          // tcpKeepAlive
-	BindRetry        int           // electionPortBindRetry: attempts, 1 s apart; 0 = for ever
+	Multiple       bool          // multiAddress.enabled: first messages name all own addresses
+	ConnectTimeout time.Duration // cnxTimeout, for one connect with its name look-up; 0 = 5 s
+	// HandshakeTimeout is how long a first message may take, and how long a peer
+	// may leave unacknowledged what was written to it: quorumCnxnTimeoutMs, else
+	// syncLimit*tickTime; 0 = 10 s.
+	HandshakeTimeout time.Duration
+	KeepAlive        bool // tcpKeepAlive
+	BindRetry        int  // electionPortBindRetry: attempts, 1 s apart; 0 = for ever
 
 	// Deliver takes a notification that a connection of server id from brought.
 	// It is called on the connection's goroutine, in order for one id, and n

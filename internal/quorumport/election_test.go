@@ -34,6 +34,9 @@ type voter struct {
 	id     int64
 	events chan heard
 	lines  chan string // warnings
+
+	order sync.Mutex
+	up    map[int64]bool
 }
 
 type warnings struct {
@@ -60,14 +63,14 @@ func (w warnings) Handle(_ context.Context, r slog.Record) error {
 // newVoter returns a port that does not listen yet.
 func newVoter(t testing.TB, id int64, change ...func(*ElectionOptions)) *voter {
 	t.Helper()
-	v := &voter{t: t, id: id, events: make(chan heard, 1000), lines: make(chan string, 1000)}
+	v := &voter{t: t, id: id, events: make(chan heard, 1000), lines: make(chan string, 1000), up: map[int64]bool{}}
 	o := ElectionOptions{
 		Self:      id,
 		Log:       slog.New(warnings{slog.DiscardHandler, v.lines}),
 		BindRetry: 1,
 		KeepAlive: id%2 == 0,
-		Deliver:   func(from int64, n *wire.Notification) { v.events <- heard{id: from, n: n} },
-		Changed:   func(id int64, up bool) { v.events <- heard{id: id, up: up} },
+		Deliver:   func(from int64, n *wire.Notification) { v.heard(heard{id: from, n: n}) },
+		Changed:   func(id int64, up bool) { v.heard(heard{id: id, up: up}) },
 	}
 	for _, c := range change {
 		c(&o)
@@ -75,6 +78,22 @@ func newVoter(t testing.TB, id int64, change ...func(*ElectionOptions)) *voter {
 	v.Election = NewElection(o)
 	t.Cleanup(v.Close)
 	return v
+}
+
+// heard checks the promises about the order of the callbacks.
+func (v *voter) heard(h heard) {
+	v.order.Lock()
+	if h.n != nil && !v.up[h.id] {
+		v.t.Errorf("server %d: a message of %d, which is not up", v.id, h.id)
+	}
+	if h.n == nil && h.up == v.up[h.id] {
+		v.t.Errorf("server %d: %d is up=%v twice", v.id, h.id, h.up)
+	}
+	if h.n == nil {
+		v.up[h.id] = h.up
+	}
+	v.order.Unlock()
+	v.events <- h
 }
 
 // newVoters returns ports that listen on loopback and know each other.
