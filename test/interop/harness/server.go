@@ -2,14 +2,12 @@ package harness
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -25,6 +23,8 @@ type Options struct {
 	SeparateLog bool     // give dataLogDir a folder of its own
 	NoWords     bool     // leave the four-letter words as they are by default
 	Quiet       bool     // do not print the server's log when the test fails
+
+	member int // id in an ensemble, see StartEnsemble; 0 standalone
 }
 
 // Server is one server process on a loopback port, or its stopped remains:
@@ -69,10 +69,27 @@ func Prepare(t testing.TB, opt Options) *Server {
 	t.Cleanup(func() {
 		s.Kill()
 		if t.Failed() && !opt.Quiet {
-			t.Logf("%s server log, last lines:\n%s", s.opt.Kind, tail(s.Output(), 12))
+			s.showLog()
 		}
 	})
 	return s
+}
+
+// showLog prints the end of the log; that of a member of an ensemble is longer
+// and is kept as a whole too, since what matters may lie far back.
+func (s *Server) showLog() {
+	if s.opt.member == 0 {
+		s.t.Logf("%s server log, last lines:\n%s", s.opt.Kind, tail(s.Output(), 12))
+		return
+	}
+	text := s.Output()
+	kept := filepath.Join(Root(), "build", "ensemble-logs", strings.NewReplacer("/", "_", " ", "_").Replace(s.t.Name()),
+		fmt.Sprintf("member-%d.log", s.opt.member))
+	err := os.MkdirAll(filepath.Dir(kept), 0o755)
+	if err == nil {
+		err = os.WriteFile(kept, []byte(text), 0o644)
+	}
+	s.t.Logf("log of member %d (%s), kept in %s (%v), last lines:\n%s", s.opt.member, s.opt.Kind, kept, err, tail(text, 40))
 }
 
 // Kind tells which implementation this server is.
@@ -263,7 +280,13 @@ func (s *Server) command() *exec.Cmd {
 		for _, p := range s.opt.Properties {
 			args = append(args, "-D"+p)
 		}
-		return JavaCommand(s.t, args, "org.apache.zookeeper.server.ZooKeeperServerMain", s.ConfigFile())
+		class := "org.apache.zookeeper.server.ZooKeeperServerMain"
+		if s.opt.member != 0 {
+			class = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
+			// Roles, elections and how a learner was synchronised.
+			args = append(args, "-Dorg.slf4j.simpleLogger.defaultLogLevel=info")
+		}
+		return JavaCommand(s.t, args, class, s.ConfigFile())
 	}
 	cmd := exec.Command(ZooidBinary(s.t), "server", s.ConfigFile())
 	flags := make([]string, 0, len(s.opt.Properties))
@@ -272,30 +295,6 @@ func (s *Server) command() *exec.Cmd {
 	}
 	cmd.Env = append(os.Environ(), "SERVER_JVMFLAGS="+strings.Join(flags, " "))
 	return cmd
-}
-
-// nextPort starts at a place of this process's own, below the range from which
-// the kernel takes the ports of outgoing connections.
-var nextPort atomic.Int64
-
-// freePort picks a loopback port that nobody listens on.
-func freePort(t testing.TB) int {
-	t.Helper()
-	const low, high = 14000, 32000
-	nextPort.CompareAndSwap(0, int64(os.Getpid()*37%(high-low)))
-	for range high - low {
-		port := low + int(nextPort.Add(1))%(high-low)
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			continue
-		}
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
-		return port
-	}
-	t.Fatalf("no free port between %d and %d", low, high)
-	return 0
 }
 
 // tail is the last n lines of a text, Java's stack frames left out.

@@ -1,0 +1,330 @@
+package harness
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// EnsembleOptions says which members an ensemble has and how they are
+// configured. Members have the ids 1, 2, 3, ...
+type EnsembleOptions struct {
+	Kinds      []Kind           // the implementation of each member
+	Observers  []int            // ids of the members that do not vote
+	TickTime   time.Duration    // 0: 500 ms
+	InitLimit  int              // ticks; 0: 10
+	SyncLimit  int              // ticks; 0: 5
+	Lines      []string         // further lines of every zoo.cfg: groups, weights, options
+	Properties []string         // "name=value" system properties of every member
+	Own        map[int]OwnLines // what only one member has, by id
+}
+
+// OwnLines are lines of zoo.cfg and properties of one member, behind those of
+// all.
+type OwnLines struct{ Lines, Properties []string }
+
+// Ensemble is a set of server processes that are configured as one ensemble.
+type Ensemble struct {
+	t       testing.TB
+	members []*Member
+}
+
+// Member is one server of an ensemble. Launch starts it without waiting, Stop
+// ends it with SIGTERM and Kill with SIGKILL, see Server.
+type Member struct {
+	*Server
+	ID       int
+	Observer bool
+
+	quorumPort, electionPort int
+	paused                   atomic.Bool
+}
+
+// StartEnsemble starts an ensemble and waits until all members have their
+// roles. The test's clean-up kills what is left of it.
+func StartEnsemble(t testing.TB, opt EnsembleOptions) *Ensemble {
+	t.Helper()
+	e := PrepareEnsemble(t, opt)
+	for _, m := range e.members {
+		m.Launch()
+	}
+	e.WaitRoles()
+	return e
+}
+
+// PrepareEnsemble makes the directories and configurations of an ensemble
+// without starting a member.
+func PrepareEnsemble(t testing.TB, opt EnsembleOptions) *Ensemble {
+	t.Helper()
+	e := &Ensemble{t: t}
+	for i := range opt.Kinds {
+		id := i + 1
+		e.members = append(e.members, &Member{
+			ID: id, Observer: slices.Contains(opt.Observers, id),
+			quorumPort: freePort(t), electionPort: freePort(t),
+		})
+	}
+	shared := opt.lines(e.members)
+	for i, m := range e.members {
+		own := opt.Own[m.ID]
+		lines := slices.Concat(shared, own.Lines)
+		if m.Observer {
+			lines = append(lines, "peerType=observer")
+		}
+		m.Server = Prepare(t, Options{
+			Kind: opt.Kinds[i], member: m.ID, Dir: t.TempDir(),
+			Lines: lines, Properties: slices.Concat(opt.Properties, own.Properties),
+		})
+		m.writeID()
+	}
+	return e
+}
+
+func (opt *EnsembleOptions) lines(members []*Member) []string {
+	tick, initLimit, syncLimit := opt.TickTime, opt.InitLimit, opt.SyncLimit
+	if tick == 0 {
+		tick = 500 * time.Millisecond
+	}
+	if initLimit == 0 {
+		initLimit = 10
+	}
+	if syncLimit == 0 {
+		syncLimit = 5
+	}
+	lines := []string{
+		fmt.Sprintf("tickTime=%d", tick.Milliseconds()),
+		fmt.Sprintf("initLimit=%d", initLimit), fmt.Sprintf("syncLimit=%d", syncLimit),
+		"maxClientCnxns=0",
+	}
+	for _, m := range members {
+		role := "participant"
+		if m.Observer {
+			role = "observer"
+		}
+		lines = append(lines, fmt.Sprintf("server.%d=127.0.0.1:%d:%d:%s", m.ID, m.quorumPort, m.electionPort, role))
+	}
+	return append(lines, opt.Lines...)
+}
+
+func (m *Member) writeID() {
+	m.t.Helper()
+	if err := os.WriteFile(filepath.Join(m.DataDir(), "myid"), fmt.Appendln(nil, m.ID), 0o644); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// Members are all members in the order of their ids.
+func (e *Ensemble) Members() []*Member { return slices.Clone(e.members) }
+
+// Member is the member with an id.
+func (e *Ensemble) Member(id int) *Member { return e.members[id-1] }
+
+// Alive are the members that run and are not paused.
+func (e *Ensemble) Alive() []*Member {
+	return slices.DeleteFunc(e.Members(), func(m *Member) bool { return !m.Alive() })
+}
+
+// ClientAddrs is the connect string of all members.
+func (e *Ensemble) ClientAddrs() string {
+	var addrs []string
+	for _, m := range e.members {
+		addrs = append(addrs, m.Addr())
+	}
+	return strings.Join(addrs, ",")
+}
+
+// Leader is the member that says that it leads; the test fails if none or
+// more than one does.
+func (e *Ensemble) Leader() *Member {
+	e.t.Helper()
+	roles := e.Roles()
+	if len(roles.leaders) != 1 {
+		e.t.Fatalf("there is not one leader: %s", roles)
+	}
+	return roles.leaders[0]
+}
+
+// Followers are the members that say that they follow.
+func (e *Ensemble) Followers() []*Member {
+	return slices.DeleteFunc(e.Alive(), func(m *Member) bool { return m.Role() != "follower" })
+}
+
+// Roles is what the living members answered to srvr about themselves.
+type Roles struct {
+	leaders []*Member
+	settled bool // one leader, and everybody else serves as what it is
+	text    string
+}
+
+// String lists the answers: "1 java leader, 2 java follower, 3 java down".
+func (r Roles) String() string { return r.text }
+
+// Roles asks all members for their roles.
+func (e *Ensemble) Roles() Roles {
+	r := Roles{settled: true}
+	var words []string
+	for _, m := range e.members {
+		role := "down"
+		switch {
+		case m.paused.Load():
+			role = "paused"
+		case m.Running():
+			role = m.Role()
+			switch {
+			case role == "leader" && !m.Observer:
+				r.leaders = append(r.leaders, m)
+			case role == "observer" && m.Observer, role == "follower" && !m.Observer:
+			default:
+				r.settled = false
+			}
+		}
+		words = append(words, fmt.Sprintf("%d %s %s", m.ID, m.Kind(), role))
+	}
+	r.settled = r.settled && len(r.leaders) == 1
+	r.text = strings.Join(words, ", ")
+	return r
+}
+
+// WaitRoles waits until the living members are one leader and its followers
+// and observers, all serving, and returns the leader.
+func (e *Ensemble) WaitRoles() *Member {
+	e.t.Helper()
+	var r Roles
+	ok := Eventually(nil, func() bool {
+		r = e.Roles()
+		return r.settled
+	})
+	if !ok {
+		e.t.Fatalf("the ensemble does not settle within %v: %s", Patience, r)
+	}
+	return r.leaders[0]
+}
+
+// Kill kills members with SIGKILL, all at once.
+func (e *Ensemble) Kill(members ...*Member) {
+	for _, m := range members {
+		m.signal(syscall.SIGKILL)
+	}
+	for _, m := range members {
+		m.Kill()
+	}
+}
+
+// Launch starts members without waiting for them.
+func (e *Ensemble) Launch(members ...*Member) {
+	e.t.Helper()
+	for _, m := range members {
+		m.Launch()
+	}
+}
+
+var modeLine = regexp.MustCompile(`(?m)^Mode: (\S+)$`)
+
+// Role is the mode that srvr shows: leader, follower, observer or read-only;
+// empty for a server that does not serve or does not answer.
+func (m *Member) Role() string {
+	if !m.Alive() {
+		return ""
+	}
+	out, err := fourLetter(m.Addr(), "srvr", 300*time.Millisecond)
+	if err != nil {
+		return ""
+	}
+	if found := modeLine.FindStringSubmatch(out); found != nil {
+		return found[1]
+	}
+	return ""
+}
+
+// Alive reports whether the member runs and is not paused.
+func (m *Member) Alive() bool { return m.Running() && !m.paused.Load() }
+
+// Launch starts the process without waiting for it to serve.
+func (m *Member) Launch() {
+	m.t.Helper()
+	if m.Running() {
+		m.t.Fatalf("member %d runs already", m.ID)
+	}
+	m.paused.Store(false)
+	m.Server.Launch()
+}
+
+// Restart ends the member with SIGTERM if it runs, starts it, and waits until
+// it serves, which needs a quorum.
+func (m *Member) Restart() {
+	m.t.Helper()
+	m.Stop()
+	m.Launch()
+	m.WaitServing()
+}
+
+// WaitServing waits until the member serves as leader, follower or observer.
+func (m *Member) WaitServing() {
+	m.t.Helper()
+	Until(m.t, fmt.Sprintf("member %d (%s) serves", m.ID, m.Kind()), m.Done(), func() bool {
+		switch m.Role() {
+		case "leader", "follower", "observer":
+			return true
+		}
+		return false
+	})
+}
+
+// Stop ends the member with SIGTERM and waits until the process is gone.
+func (m *Member) Stop() {
+	m.Resume()
+	m.Server.Stop()
+}
+
+// Pause stops the process with SIGSTOP: its connections stay open and silent.
+func (m *Member) Pause() {
+	m.paused.Store(true)
+	m.signal(syscall.SIGSTOP)
+}
+
+// Resume lets a paused process go on.
+func (m *Member) Resume() {
+	if m.paused.CompareAndSwap(true, false) {
+		m.signal(syscall.SIGCONT)
+	}
+}
+
+func (m *Member) signal(sig syscall.Signal) {
+	if m.Running() {
+		// An error means that it has just ended by itself.
+		_ = m.cmd.Process.Signal(sig)
+	}
+}
+
+// Wipe empties the data directory of a member that does not run, but for its
+// id.
+func (m *Member) Wipe() {
+	m.t.Helper()
+	if m.Running() {
+		m.t.Fatalf("member %d runs, its data cannot be wiped", m.ID)
+	}
+	if err := os.RemoveAll(m.DataDir()); err != nil {
+		m.t.Fatal(err)
+	}
+	if err := os.MkdirAll(m.DataDir(), 0o755); err != nil {
+		m.t.Fatal(err)
+	}
+	m.writeID()
+}
+
+// Replace makes the stopped member one of another implementation, which finds
+// the directories and addresses of the old one when it is launched.
+func (m *Member) Replace(k Kind) {
+	m.t.Helper()
+	if m.Running() {
+		m.t.Fatalf("member %d runs and cannot be replaced", m.ID)
+	}
+	m.opt.Kind = k
+}
