@@ -93,8 +93,7 @@ func literal(host string) bool {
 	return strings.IndexByte(host, ':') >= 0 || strings.Trim(host, "0123456789.") == ""
 }
 
-// ensemble refuses an ensemble that lacks what it needs, and, as long as this
-// release serves alone, any ensemble.
+// ensemble refuses an ensemble that lacks what it needs.
 func (p *parser) ensemble() {
 	c := p.c
 	if c.Quorum.InitLimitTicks == 0 {
@@ -111,13 +110,6 @@ func (p *parser) ensemble() {
 		p.refuse(c.refuse("extendedTypesEnabled", "needs a server id up to 254, and myid says "+strconv.FormatInt(c.ServerID, 10)))
 	}
 	p.notYet(true)
-	what := "an ensemble of " + strconv.Itoa(len(c.Members.Voters())) + " voting servers is not in this release; " +
-		"keep one server line, or none, to run standalone"
-	if !c.StandaloneEnabled && len(c.Members.Voters()) < 2 {
-		p.refuse(c.refuse("standaloneEnabled", "an ensemble of one is not in this release; remove the line to run standalone"))
-		return
-	}
-	p.refuse(&Error{File: c.Members.File, Line: c.Members.FirstLine, Text: what})
 }
 
 // membership holds the server, group and weight lines against each other.

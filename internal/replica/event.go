@@ -48,9 +48,10 @@ const (
 
 	// Vote is a message of the election: From, Vote.
 	Vote
-	// LinkUp is a connection between a learner and its leader: Link.
+	// LinkUp is a connection between a learner and its leader: Link, Term.
 	LinkUp
-	// LinkDown says that a connection is gone, or could not be made: Link, Why.
+	// LinkDown says that a connection is gone: Link, Why; or that none could be
+	// made: Term, Why.
 	LinkDown
 	// Packets are what a connection brought: Link, Packets.
 	Packets
@@ -70,6 +71,7 @@ type PeerEvent struct {
 	From    int64
 	Vote    *wire.Notification
 	Link    zab.LinkID
+	Term    uint64
 	Why     string
 	Packets []wire.QuorumPacket
 	Token   uint64
@@ -192,8 +194,8 @@ type PeerEffects struct {
 	// which there is no connection.
 	Votes     []zab.Ballot
 	Reconnect bool
-	// Role is set when the server changes what it does.
-	Role *RoleChange
+	// Roles are changes of what the server does, in order.
+	Roles []RoleChange
 	// CloseLinks are connections to close; Streams and Links what goes out on
 	// others: first the streams in order, then what DrainLink has.
 	CloseLinks []zab.Refusal
@@ -220,6 +222,9 @@ type RoleChange struct {
 	Serving bool
 	Epoch   int64
 	Why     string
+	// Term is to come back with LinkUp, and with LinkDown of a connection that
+	// could not be made.
+	Term uint64
 }
 
 // Stream is a bulk of bytes for a learner: Head, then the snapshot or the log
@@ -302,6 +307,6 @@ func (fx *Effects) Reset() {
 	fx.Closings = 0
 	fx.Fired = fx.Fired[:0]
 	e := &fx.Ensemble
-	*e = PeerEffects{Votes: e.Votes[:0], CloseLinks: e.CloseLinks[:0], Streams: e.Streams[:0], Links: e.Links[:0],
+	*e = PeerEffects{Votes: e.Votes[:0], Roles: e.Roles[:0], CloseLinks: e.CloseLinks[:0], Streams: e.Streams[:0], Links: e.Links[:0],
 		Searches: e.Searches[:0], Notes: e.Notes[:0]}
 }

@@ -156,8 +156,9 @@ func (r *Replica) decided(d *zab.Decision) {
 	p.term++
 	r.note("the election is over", "state", d.State, "leader", d.Vote.Leader, "zxid", hexZxid(d.Vote.Zxid),
 		"peer_epoch", d.Vote.PeerEpoch, "round", d.Vote.Round, "supporters", d.Supporters)
-	change := &RoleChange{State: d.State, Leader: d.Vote.Leader}
-	p.out.Role = change
+	change := RoleChange{State: d.State, Leader: d.Vote.Leader, Term: p.term}
+	change.Member, _ = p.current.Member(d.Vote.Leader)
+	p.out.Roles = append(p.out.Roles, change)
 	h := zab.History{Zxid: r.lastLogged(), Epoch: p.epoch}
 	if d.State == wire.Leading {
 		r.fastForward()
@@ -167,7 +168,6 @@ func (r *Replica) decided(d *zab.Decision) {
 		r.led()
 		return
 	}
-	change.Member, _ = p.current.Member(d.Vote.Leader)
 	p.learner = zab.NewLearner(zab.LearnerOptions{
 		Self: p.self, Observer: d.State == wire.Observing, InitLimit: p.cfg.InitLimit, SyncLimit: p.cfg.SyncLimit,
 	}, d.Vote.Leader, h, p.accepted, r.now.Mono)
@@ -206,7 +206,7 @@ func (r *Replica) leave(why string) {
 	clear(p.revalidating)
 	p.loading, p.newLeader = false, false
 	p.held = nil
-	p.out.Role = &RoleChange{State: wire.Looking, Why: why}
+	p.out.Roles = append(p.out.Roles, RoleChange{State: wire.Looking, Why: why, Term: p.term})
 	if p.changing {
 		// What the memory holds is not what the disk holds: it must not be voted
 		// with.
@@ -244,9 +244,11 @@ func (r *Replica) peerEvent(e *Event) {
 	case Vote:
 		r.voted(p.election.Receive(r.now.Mono, ev.From, ev.Vote))
 	case LinkUp:
-		r.linkUp(ev.Link)
+		r.linkUp(ev.Link, ev.Term)
 	case LinkDown:
-		r.linkDown(ev.Link, ev.Why)
+		if ev.Link != 0 || ev.Term == p.term {
+			r.linkDown(ev.Link, ev.Why)
+		}
 	case Packets:
 		r.packets(ev)
 	case Progress:
@@ -268,9 +270,11 @@ func (r *Replica) peerEvent(e *Event) {
 	}
 }
 
-func (r *Replica) linkUp(link zab.LinkID) {
+func (r *Replica) linkUp(link zab.LinkID, term uint64) {
 	p := r.peer
 	switch {
+	case term != p.term:
+		p.out.CloseLinks = append(p.out.CloseLinks, zab.Refusal{Link: link, Why: "the role for which it was made is over"})
 	case r.leader != nil:
 		r.leader.LinkUp(r.now.Mono, link)
 	case p.learner != nil && p.link == 0:
