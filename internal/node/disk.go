@@ -136,7 +136,15 @@ func (d *diskWriter) write(batch []replica.Record, since time.Time) bool {
 	m.SyncProcessorQueueTime.ObserveN(begin.Sub(since).Milliseconds(), int64(len(batch)))
 	limit := d.n.cfg.MaxBatchSize
 	for len(batch) > 0 {
-		k := len(batch)
+		if batch[0].Op != replica.Append {
+			if err := d.do(&batch[0]); err != nil {
+				d.n.fail(exitLogFailure, err)
+				return false
+			}
+			batch = batch[1:]
+			continue
+		}
+		k := appends(batch)
 		if limit > 0 && k > limit {
 			k = limit
 		}
@@ -152,6 +160,58 @@ func (d *diskWriter) write(batch []replica.Record, since time.Time) bool {
 	}
 	m.SyncProcessTime.Observe(time.Since(begin).Milliseconds())
 	return true
+}
+
+// appends is how many entries of the log a batch begins with.
+func appends(batch []replica.Record) int {
+	for i := range batch {
+		if batch[i].Op != replica.Append {
+			return i
+		}
+	}
+	return len(batch)
+}
+
+// do carries out a record that is no append; all before it is durable.
+func (d *diskWriter) do(rec *replica.Record) error {
+	n := d.n
+	done := &replica.PeerEvent{Token: rec.Token}
+	switch rec.Op {
+	case replica.SaveAccepted:
+		if err := n.dirs.WriteEpoch(storage.AcceptedEpoch, rec.Epoch); err != nil {
+			return fmt.Errorf("the accepted epoch %d cannot be stored: %w", rec.Epoch, err)
+		}
+	case replica.SaveCurrent:
+		if err := n.dirs.WriteEpoch(storage.CurrentEpoch, rec.Epoch); err != nil {
+			return fmt.Errorf("the current epoch %d cannot be stored: %w", rec.Epoch, err)
+		}
+	case replica.Truncate, replica.TruncateAndLoad, replica.DropBehind:
+		if err := d.takeBack(rec, done); err != nil {
+			return fmt.Errorf("the log cannot be brought back to %s, as the leader asks: %w", zxidHex(rec.Zxid), err)
+		}
+	}
+	n.inbox.put(item{event: replica.Event{Kind: replica.Stored, Peer: done}})
+	return nil
+}
+
+// takeBack removes what log and snapshots hold behind the record's zxid, and
+// reads the state again if that is asked for.
+func (d *diskWriter) takeBack(rec *replica.Record, done *replica.PeerEvent) error {
+	n := d.n
+	if err := d.log.Close(); err != nil {
+		return err
+	}
+	var err error
+	if rec.Op == replica.DropBehind {
+		_, err = storage.DropBehind(n.dirs, rec.Zxid, n.storageLimits())
+	} else {
+		_, err = storage.TakeBack(n.dirs, rec.Zxid, n.storageLimits())
+	}
+	if err == nil && rec.Op == replica.TruncateAndLoad {
+		done.State, err = n.reload()
+	}
+	d.log = n.openLog()
+	return err
 }
 
 func (d *diskWriter) commit(batch []replica.Record) error {

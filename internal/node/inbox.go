@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"zooid/internal/clientport"
+	"zooid/internal/quorumport"
 	"zooid/internal/replica"
 )
 
@@ -15,6 +16,9 @@ type item struct {
 	mem   *clientport.Buffer // of a batch
 	count int                // requests in a batch
 	tick  bool               // the loop fills in who was touched
+
+	link    *quorumport.Link   // of LinkUp and LinkDown
+	packets *quorumport.Buffer // of Packets
 }
 
 // inbox is where goroutines leave events for the loop. It is bounded by what

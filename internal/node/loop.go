@@ -4,7 +4,9 @@ import (
 	"time"
 
 	"zooid/internal/clientport"
+	"zooid/internal/quorumport"
 	"zooid/internal/replica"
+	"zooid/internal/zab"
 )
 
 // loop is the one goroutine that steps the core. Each turn takes everything
@@ -18,6 +20,8 @@ type loop struct {
 	fx       replica.Effects
 	lastMs   int64 // clock of the last tick
 	lastTick int64 // clock of the last tick, judged or not
+	alarm    *time.Timer
+	wake     int64 // when alarm rings; 0: never yet
 }
 
 func (l *loop) run() {
@@ -53,6 +57,10 @@ func (l *loop) turn(items []item) {
 		}
 	}
 	l.closeConns()
+	if n.member != nil {
+		n.member.carry(&l.fx.Ensemble)
+		l.rearm(now)
+	}
 	n.observe(&l.fx, items, now)
 	l.release(items)
 	if n.port != nil {
@@ -79,6 +87,9 @@ func (l *loop) gather(items []item, now replica.Time) {
 				continue
 			}
 			it.event.Touched = l.touched(now.Mono)
+		}
+		if it.event.Kind == replica.LinkUp {
+			l.n.member.admit(it.link, it.event.Peer.Term)
 		}
 		if it.event.Kind == replica.ConnClosed && it.conn.LastActive.Load() >= l.lastMs {
 			// No tick will find the connection any more.
@@ -158,8 +169,32 @@ func (l *loop) release(items []item) {
 		case replica.ConnClosed:
 			l.conns[it.conn.ID()] = nil
 			l.n.port.Release(it.conn.ID())
+		case replica.Packets:
+			quorumport.Recycle(it.packets)
+		case replica.LinkDown:
+			if it.link != nil {
+				delete(l.n.member.links, zab.LinkID(it.link.ID()))
+			}
 		}
 	}
+}
+
+// rearm has a tick come at the deadline of the core, if that is before the
+// ticker's next one.
+func (l *loop) rearm(now replica.Time) {
+	at := l.n.core.r.Deadline()
+	if at == l.wake {
+		return
+	}
+	if l.alarm != nil {
+		l.alarm.Stop()
+	}
+	if l.wake = at; at == zab.NoDeadline {
+		return
+	}
+	l.alarm = time.AfterFunc(time.Duration(max(at-now.Mono, 0))*time.Millisecond, func() {
+		l.n.inbox.put(item{event: replica.Event{Kind: replica.Tick}, tick: true})
+	})
 }
 
 // ticker brings time into the loop.

@@ -29,10 +29,11 @@ import (
 
 // Exit codes of the process (ExitCode of Apache's server).
 const (
-	exitUnexpected = 1
-	exitConfig     = 2
-	exitDataDir    = 3
-	exitLogFailure = 10
+	exitUnexpected   = 1
+	exitConfig       = 2
+	exitDataDir      = 3
+	exitLogFailure   = 10
+	exitElectionPort = 14
 )
 
 // ExitError is an error that has an exit code of its own.
@@ -68,6 +69,7 @@ type Node struct {
 	inbox       *inbox
 	disk        *diskWriter
 	port        *clientport.Port
+	member      *member // nil: the server is alone
 	metrics     *metrics.Server
 	countReads  func(frames, replies []byte) // tallyReads
 	tallies     sync.Pool                    // of *metrics.Tally, for countReads
@@ -131,18 +133,22 @@ func (n *Node) startServing() error {
 	if err := n.listen(); err != nil {
 		return &ExitError{exitUnexpected, err}
 	}
+	if ensembleMode(n.cfg) {
+		n.member = n.newMember()
+	}
 	report, err := n.recover()
+	if err == nil && n.member != nil {
+		err = n.member.listen()
+	}
 	if err != nil {
 		n.stopListening()
+		if e := new(ExitError); errors.As(err, &e) {
+			return err
+		}
 		return &ExitError{exitUnexpected, err}
 	}
 	n.core.r.Start(n.clock())
-	log := storage.OpenLog(n.dirs.FS, n.dirs.Log, storage.LogOptions{
-		PreAlloc:  n.cfg.PreAllocSizeKB << 10,
-		SizeLimit: n.cfg.TxnLogSizeLimitKB << 10,
-		NoSync:    !n.cfg.ForceSync,
-	})
-	n.disk = newDiskWriter(n, log)
+	n.disk = newDiskWriter(n, n.openLog())
 	n.wireMetrics()
 	go n.disk.run()
 	l := &loop{n: n, throttle: newThrottler(n)}
@@ -152,7 +158,11 @@ func (n *Node) startServing() error {
 	if report.Txns > 0 {
 		n.inbox.put(item{event: replica.Event{Kind: replica.SnapshotWanted}})
 	}
-	n.serving.Store(true)
+	if n.member == nil {
+		n.serving.Store(true)
+	} else {
+		n.inbox.put(item{event: replica.Event{Kind: replica.Tick}, tick: true})
+	}
 	n.banner(report, time.Since(begin))
 	return nil
 }
@@ -254,9 +264,15 @@ func (n *Node) stop() error {
 		n.port.Drain(n.drainFor())
 	}
 	close(n.halted)
+	if n.member != nil {
+		n.member.stop()
+	}
 	err := n.disk.close()
 	n.inbox.close()
 	<-n.loopDone
+	if n.member != nil {
+		n.member.end()
+	}
 	// Only the loop starts snapshots, so none begins from here on.
 	n.work.Wait()
 	return errors.Join(err, n.dirs.Close())
@@ -281,8 +297,12 @@ func zxidHex(zxid int64) string { return "0x" + strconv.FormatUint(uint64(zxid),
 func (n *Node) banner(report *storage.Report, took time.Duration) {
 	var nodes int
 	n.core.view(func(r *replica.Replica) { nodes = r.Tree().NodeCount() })
-	n.log.Info("zooid is serving",
-		"version", admin.Version, "speaks", "ZooKeeper "+admin.SpokenVersion, "mode", "standalone",
+	what, mode := "zooid is serving", "standalone"
+	if n.member != nil {
+		what, mode = "zooid has started and looks for its ensemble", "member "+strconv.FormatInt(n.cfg.ServerID, 10)
+	}
+	n.log.Info(what,
+		"version", admin.Version, "speaks", "ZooKeeper "+admin.SpokenVersion, "mode", mode,
 		"client_port", n.Addr(), "data_dir", n.dirs.Snap, "log_dir", n.dirs.Log,
 		"znodes", nodes, "last_zxid", zxidHex(report.LastZxid), "pid", os.Getpid(),
 		"took", took.Round(time.Millisecond))

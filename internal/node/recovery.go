@@ -50,28 +50,76 @@ func (t *restorer) Progress(p storage.Progress) {
 // recover loads what the directories hold; an empty server gets its first
 // snapshot before it serves.
 func (n *Node) recover() (*storage.Report, error) {
-	n.core.r = replica.New(n.replicaConfig())
-	now := time.Now()
-	t := &restorer{Restore: n.core.r.Restore(), n: n, begin: now, said: now, loaded: now}
-	report, err := storage.Recover(n.dirs, storage.RecoverOptions{
-		Limits:     storage.Limits{MaxField: n.cfg.JuteMaxBufferBytes + n.cfg.JuteMaxBufferExtraBytes},
-		TrustEmpty: n.cfg.SnapshotTrustEmpty,
-		AutoCreate: n.cfg.DbAutocreate,
-	}, t)
+	cfg := n.replicaConfig()
+	if n.member != nil {
+		cfg.Ensemble = n.ensembleConfig(0, 0)
+	}
+	t, report, err := n.load(cfg)
 	if err != nil {
 		return nil, err
 	}
+	if n.member != nil {
+		if err := n.epochs(cfg.Ensemble, report); err != nil {
+			return nil, err
+		}
+	}
+	n.core.r = replica.New(cfg)
+	n.core.r.Install(t.Restore)
 	n.tellRecovery(report, t)
 	if !report.Empty {
 		return report, nil
 	}
 	if report.LastZxid < 0 {
-		return nil, errNoClients
+		if n.member == nil {
+			return nil, errNoClients
+		}
+		n.log.Warn("the data directory is empty and db.autocreate is false: this server does not vote until it has a leader's data")
+		return report, nil
 	}
 	if err := n.writeSnapshot(n.core.r.Cut()); err != nil {
 		return nil, err
 	}
 	return report, n.dirs.DropMarker()
+}
+
+// load reads what the directories hold.
+func (n *Node) load(cfg replica.Config) (*restorer, *storage.Report, error) {
+	now := time.Now()
+	t := &restorer{Restore: replica.NewRestore(cfg), n: n, begin: now, said: now, loaded: now}
+	report, err := storage.Recover(n.dirs, storage.RecoverOptions{
+		Limits: n.storageLimits(), TrustEmpty: n.cfg.SnapshotTrustEmpty, AutoCreate: n.cfg.DbAutocreate,
+	}, t)
+	return t, report, err
+}
+
+// reload reads the state again after the log was cut.
+func (n *Node) reload() (*replica.Restore, error) {
+	t, report, err := n.load(n.core.r.Config())
+	if err != nil {
+		return nil, err
+	}
+	n.tellRecovery(report, t)
+	return t.Restore, nil
+}
+
+// epochs takes the epochs that the server has accepted and lived in.
+func (n *Node) epochs(e *replica.EnsembleConfig, report *storage.Report) (err error) {
+	e.Uninitialised = report.Empty && report.LastZxid < 0
+	e.AcceptedEpoch, e.CurrentEpoch, err = storage.LoadEpochs(n.dirs, max(report.LastZxid, 0))
+	return err
+}
+
+// storageLimits bound what is read from files and from a leader.
+func (n *Node) storageLimits() storage.Limits {
+	return storage.Limits{MaxField: n.cfg.JuteMaxBufferBytes + n.cfg.JuteMaxBufferExtraBytes}
+}
+
+func (n *Node) openLog() *storage.Log {
+	return storage.OpenLog(n.dirs.FS, n.dirs.Log, storage.LogOptions{
+		PreAlloc:  n.cfg.PreAllocSizeKB << 10,
+		SizeLimit: n.cfg.TxnLogSizeLimitKB << 10,
+		NoSync:    !n.cfg.ForceSync,
+	})
 }
 
 func (n *Node) tellRecovery(report *storage.Report, t *restorer) {

@@ -28,12 +28,14 @@ const progressEvery = 2 * time.Second
 // as the log goes on: it is reported, and the next trigger tries again.
 func (n *Node) startSnapshot(s *replica.Snapshot) {
 	n.work.Go(func() {
-		if err := n.writeSnapshot(s); err != nil {
+		err := n.writeSnapshot(s)
+		failed := err != nil
+		if failed {
 			n.core.abort(s)
 			n.log.Error("snapshot failed; the transaction log keeps everything, the next trigger tries again",
 				"zxid", zxidHex(s.Zxid), "error", err)
 		}
-		n.inbox.put(item{event: replica.Event{Kind: replica.SnapshotDone}})
+		n.inbox.put(item{event: replica.Event{Kind: replica.SnapshotDone, Received: s.Received, Failed: failed}})
 	})
 }
 

@@ -19,6 +19,9 @@ import (
 // Status implements admin.Source.
 func (n *Node) Status() admin.Status {
 	s := admin.Status{Serving: n.serving.Load(), Mode: admin.Standalone}
+	if m := n.member; m != nil {
+		s.Mode, s.PeerState = admin.Mode(m.mode()), m.peerState()
+	}
 	if !s.Serving {
 		return s // the core may not be there yet
 	}
@@ -47,8 +50,30 @@ func (n *Node) Settings() admin.Settings {
 		DataDir: n.dirs.Snap, DataLogDir: n.dirs.Log,
 		TickTime: c.TickTimeMs, MaxClientCnxns: c.MaxClientCnxns,
 		MinSessionTimeout: c.MinSessionTimeoutMs, MaxSessionTimeout: c.MaxSessionTimeoutMs,
-		ListenBacklog: c.ClientPortListenBacklog, ServerID: id,
+		ListenBacklog: c.ClientPortListenBacklog, ServerID: id, Ensemble: n.ensembleSettings(),
 	}
+}
+
+// ensembleSettings are what conf shows of a member.
+func (n *Node) ensembleSettings() *admin.EnsembleSettings {
+	if n.member == nil {
+		return nil
+	}
+	q := &n.cfg.Quorum
+	s := &admin.EnsembleSettings{
+		InitLimit: q.InitLimitTicks, SyncLimit: q.SyncLimitTicks, ElectionAlg: q.ElectionAlg,
+		Observing: q.PeerType == "observer",
+	}
+	n.core.view(func(r *replica.Replica) {
+		m := r.Membership()
+		s.Membership = m.Text()
+		own, _ := m.Member(n.cfg.ServerID)
+		for _, a := range own.Addresses {
+			s.ElectionPort = append(s.ElectionPort, a.ElectionPort)
+			s.QuorumPort = append(s.QuorumPort, a.QuorumPort)
+		}
+	})
+	return s
 }
 
 // DirSizes implements admin.Source.

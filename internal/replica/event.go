@@ -93,7 +93,7 @@ type Event struct {
 	Throttled bool
 	// Failed and Received are for SnapshotDone; Received is that of Snapshot.
 	Failed, Received bool
-	Peer   *PeerEvent
+	Peer             *PeerEvent
 }
 
 // Record is one transaction on its way into the log: header, body and digest.

@@ -31,7 +31,7 @@ func (r *Replica) ServeReads(id ConnID, frames, out []byte) ([]byte, int, int) {
 		d := jute.NewDecoder(frame)
 		var h wire.RequestHeader
 		h.Decode(&d)
-		if d.Err() != nil || !readOnly(h.Type, d) || r.long(h.Type, d) {
+		if d.Err() != nil || !readOnly(h.Type, d) || r.long(h.Type, d) || h.Type == wire.OpSync && r.peer != nil {
 			break
 		}
 		out = r.read(c, h, &d, out)

@@ -41,9 +41,9 @@ type Config struct {
 	CloseSessionPaths  bool // closeSession transactions list their ephemerals
 	ReconfigEnabled    bool
 	Ensemble           *EnsembleConfig // nil: the server is alone
-	ContainerInterval  int64 // between sweeps
-	ContainerPerMinute int64 // deletions at most
-	ContainerNeverUsed int64 // age at which a container that never had a child goes; 0 = never
+	ContainerInterval  int64           // between sweeps
+	ContainerPerMinute int64           // deletions at most
+	ContainerNeverUsed int64           // age at which a container that never had a child goes; 0 = never
 	Limits             Limits
 }
 
@@ -250,6 +250,11 @@ func (r *Replica) touch(s *session) {
 
 // leads says whether this server prepares transactions.
 func (r *Replica) leads() bool { return r.leader != nil && r.leader.Broadcasting() }
+
+// follows says whether this server is in sync with a leader.
+func (r *Replica) follows() bool {
+	return r.peer != nil && r.peer.learner != nil && r.peer.learner.Serving()
+}
 
 // isDurable takes what the own log holds by now.
 func (r *Replica) isDurable(zxid int64) {

@@ -14,7 +14,7 @@ type Restore struct {
 	sessions sessionTable
 	history  committedLog
 	loader   *tree.Loader
-	res    tree.Result
+	res      tree.Result
 	// Mismatches counts transactions after which the tree had another digest
 	// than the log says.
 	Mismatches int

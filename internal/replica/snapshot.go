@@ -60,7 +60,7 @@ func (t *snapshotTrigger) takeRoll() bool {
 // is the tree as it is now: what is in flight belongs to the log behind it.
 func (r *Replica) maybeSnapshot() {
 	t := &r.snap
-	if !t.due() || t.running || r.peer != nil && !r.serving {
+	if !t.due() || t.running || r.peer != nil && !r.leads() && !r.follows() {
 		return
 	}
 	t.running, t.wanted, t.roll = true, false, true

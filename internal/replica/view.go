@@ -1,5 +1,7 @@
 package replica
 
+import "zooid/internal/ensemble"
+
 // The methods of this file only read; an operator's commands use them.
 
 // SessionView is a session as an operator sees it.
@@ -75,4 +77,16 @@ func (r *Replica) rememberDigest(zxid int64) {
 		r.digests = r.digests[:copy(r.digests, r.digests[1:])]
 	}
 	r.digests = append(r.digests, DigestAt{zxid, r.tree.Digest()})
+}
+
+// Config returns the configuration that the replica was made with.
+func (r *Replica) Config() Config { return r.cfg }
+
+// Membership returns the committed configuration of the ensemble, nil for a
+// server that is alone.
+func (r *Replica) Membership() *ensemble.Membership {
+	if r.peer == nil {
+		return nil
+	}
+	return r.peer.current
 }

@@ -19,14 +19,14 @@ type LearnerOptions struct {
 type learnerPhase uint8
 
 const (
-	connecting    learnerPhase = iota
-	introducing                // FOLLOWERINFO is sent
-	accepting                  // the epoch of LEADERINFO is on its way to the disk
-	choosing                   // ACKEPOCH is sent; DIFF, TRUNC or SNAP comes next
-	catching                   // gets what it lacks
-	storing                    // NEWLEADER has come; all of it becomes durable
-	acknowledged               // NEWLEADER is acknowledged
-	learning                   // UPTODATE has come: serves clients
+	connecting   learnerPhase = iota
+	introducing               // FOLLOWERINFO is sent
+	accepting                 // the epoch of LEADERINFO is on its way to the disk
+	choosing                  // ACKEPOCH is sent; DIFF, TRUNC or SNAP comes next
+	catching                  // gets what it lacks
+	storing                   // NEWLEADER has come; all of it becomes durable
+	acknowledged              // NEWLEADER is acknowledged
+	learning                  // UPTODATE has come: serves clients
 	left
 )
 
@@ -345,7 +345,9 @@ func (l *Learner) Acknowledges() bool { return l.phase == acknowledged || l.phas
 // Durable says that the own log holds everything up to zxid. It returns
 // whether a proposal may be acknowledged that was not yet: the caller goes
 // through them in order with Acknowledge.
-func (l *Learner) Durable(zxid Zxid) bool { return !l.opt.Observer && l.Acknowledges() && zxid > l.acked }
+func (l *Learner) Durable(zxid Zxid) bool {
+	return !l.opt.Observer && l.Acknowledges() && zxid > l.acked
+}
 
 // Acknowledge acknowledges one proposal.
 func (l *Learner) Acknowledge(zxid Zxid) {

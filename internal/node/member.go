@@ -1,0 +1,344 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"zooid/internal/config"
+	"zooid/internal/ensemble"
+	"zooid/internal/quorumport"
+	"zooid/internal/replica"
+	"zooid/internal/wire"
+	"zooid/internal/zab"
+)
+
+// member is what the shell of a member of an ensemble has beside that of a
+// server: the election port, and the connections between learners and leader.
+// Its fields belong to the loop unless they say otherwise.
+type member struct {
+	n        *Node
+	config   *ensemble.Membership
+	own      ensemble.Member
+	election *quorumport.Election
+	learners *quorumport.LearnerPort // while the server leads
+	links    map[zab.LinkID]*quorumport.Link
+	lastLink atomic.Uint32 // the newest id that was given; any goroutine
+
+	role      replica.RoleChange // the newest one
+	endRole   context.CancelFunc // ends what goroutines do for the role
+	roleCtx   context.Context
+	state     atomic.Int32 // wire.PeerState; any goroutine
+	broadcast atomic.Bool  // the role serves; any goroutine
+	epoch     atomic.Int64 // any goroutine
+	leader    atomic.Int64 // server id; any goroutine
+	buf       []byte
+}
+
+func (n *Node) newMember() *member {
+	m := &member{n: n, config: n.cfg.Members, links: map[zab.LinkID]*quorumport.Link{}}
+	m.own, _ = m.config.Member(n.cfg.ServerID)
+	q := &n.cfg.Quorum
+	handshake := time.Duration(q.SyncLimitTicks*n.cfg.TickTimeMs) * time.Millisecond
+	if q.CnxnTimeoutMs > 0 {
+		handshake = time.Duration(q.CnxnTimeoutMs) * time.Millisecond
+	}
+	m.election = quorumport.NewElection(quorumport.ElectionOptions{
+		Self: n.cfg.ServerID, Log: n.log, Multiple: q.MultiAddressEnabled,
+		ConnectTimeout: time.Duration(q.CnxTimeoutMs) * time.Millisecond, HandshakeTimeout: handshake,
+		KeepAlive: q.TCPKeepAlive, BindRetry: q.ElectionPortBindRetry,
+		Deliver: func(from int64, v *wire.Notification) {
+			n.inbox.put(item{event: replica.Event{Kind: replica.Vote, Peer: &replica.PeerEvent{From: from, Vote: v}}})
+		},
+	})
+	m.roleCtx, m.endRole = context.WithCancel(context.Background())
+	m.setPeers()
+	return m
+}
+
+// setPeers tells the election port where the voters are.
+func (m *member) setPeers() {
+	peers := map[int64][]string{}
+	for _, one := range m.config.Members {
+		if one.ID != m.n.cfg.ServerID {
+			peers[one.ID] = electionAddresses(one)
+		}
+	}
+	m.election.SetPeers(electionAddresses(m.own), peers)
+}
+
+func electionAddresses(one ensemble.Member) []string {
+	var list []string
+	for _, a := range one.Addresses {
+		list = append(list, net.JoinHostPort(a.Host, strconv.Itoa(a.ElectionPort)))
+	}
+	return list
+}
+
+func quorumAddresses(one ensemble.Member) []string {
+	var list []string
+	for _, a := range one.Addresses {
+		list = append(list, net.JoinHostPort(a.Host, strconv.Itoa(a.QuorumPort)))
+	}
+	return list
+}
+
+// listening replaces the hosts by the wildcard where quorumListenOnAllIPs asks
+// for it.
+func (m *member) listening(addresses []string) []string {
+	if !m.n.cfg.Quorum.ListenOnAllIPs {
+		return addresses
+	}
+	var list []string
+	for _, a := range addresses {
+		_, port, _ := net.SplitHostPort(a)
+		list = append(list, net.JoinHostPort("", port))
+	}
+	return list
+}
+
+// listen opens the election port. A server that cannot be reached there ends
+// with exit code 14, as Apache's does.
+func (m *member) listen() error {
+	if err := m.election.Listen(m.listening(electionAddresses(m.own))); err != nil {
+		return &ExitError{exitElectionPort, err}
+	}
+	return nil
+}
+
+// ensembleConfig is what the core needs to know of the ensemble.
+func (n *Node) ensembleConfig(accepted, current int64) *replica.EnsembleConfig {
+	q, tick := &n.cfg.Quorum, int64(n.cfg.TickTimeMs)
+	return &replica.EnsembleConfig{
+		Current: n.cfg.Members, Observer: q.PeerType == "observer",
+		AcceptedEpoch: accepted, CurrentEpoch: current,
+		InitLimit: int64(q.InitLimitTicks) * tick, SyncLimit: int64(q.SyncLimitTicks) * tick,
+		MinNotification: int64(q.MinNotificationIntervalMs), MaxNotification: int64(q.MaxNotificationIntervalMs),
+		Hurry: true, CommitLogCount: q.CommitLogCount, ForceSnapshot: q.ForceSnapshotSync,
+		LogSync: q.SnapshotSizeFactor > 0, LeaderServes: q.LeaderServes,
+	}
+}
+
+// carry carries out what the core asks of a member, after a step.
+func (m *member) carry(fx *replica.PeerEffects) {
+	n := m.n
+	for i := range fx.Notes {
+		if x := &fx.Notes[i]; x.Warn {
+			n.log.Warn(x.Text, x.Args...)
+		} else {
+			n.log.Info(x.Text, x.Args...)
+		}
+	}
+	if fx.Adopt != nil {
+		m.adopt(fx.Adopt)
+	}
+	for i := range fx.Votes {
+		m.election.Send(fx.Votes[i].To, &fx.Votes[i].Notification)
+	}
+	if fx.Reconnect {
+		m.election.ConnectAll()
+	}
+	for i := range fx.Roles {
+		m.change(&fx.Roles[i])
+	}
+	for _, x := range fx.CloseLinks {
+		m.closeLink(x.Link, x.Why)
+	}
+	for i := range fx.Streams {
+		m.stream(&fx.Streams[i])
+	}
+	for _, id := range fx.Links {
+		m.buf = n.core.r.DrainLink(id, m.buf[:0])
+		if link := m.links[id]; link != nil {
+			link.Send(m.buf)
+		}
+	}
+	for _, s := range fx.Searches {
+		go m.search(s)
+	}
+	if fx.Fatal != nil {
+		n.fail(fx.Fatal.Code, fmt.Errorf("%s", fx.Fatal.Why))
+	}
+}
+
+func (m *member) adopt(a *zab.Adoption) {
+	m.config = a.Config
+	m.own, _ = m.config.Member(m.n.cfg.ServerID)
+	m.setPeers()
+	if a.Restart {
+		m.election.Reset()
+	}
+}
+
+// change ends the former role and begins the new one.
+func (m *member) change(c *replica.RoleChange) {
+	m.role = *c
+	m.state.Store(int32(c.State))
+	m.leader.Store(c.Leader)
+	if c.Serving {
+		m.epoch.Store(c.Epoch)
+		m.broadcast.Store(true)
+		m.n.serving.Store(true)
+		m.n.log.Info("serving clients", "mode", string(m.mode()), "leader", c.Leader, "epoch", c.Epoch)
+		return
+	}
+	m.broadcast.Store(false)
+	m.n.serving.Store(false)
+	m.end()
+	m.roleCtx, m.endRole = context.WithCancel(context.Background())
+	switch c.State {
+	case wire.Leading:
+		m.openLearnerPort(c.Term)
+	case wire.Following, wire.Observing:
+		go m.dial(m.roleCtx, *c)
+	}
+}
+
+// end ends what the role had: its connections and goroutines.
+func (m *member) end() {
+	m.endRole()
+	if m.learners != nil {
+		go m.learners.Close()
+		m.learners = nil
+	}
+	for id, link := range m.links {
+		link.Close(errRoleOver)
+		delete(m.links, id)
+	}
+}
+
+var errRoleOver = fmt.Errorf("this server has changed its role")
+
+func (m *member) linkOptions() quorumport.LinkOptions {
+	c := m.n.cfg
+	return quorumport.LinkOptions{
+		Log: m.n.log, MaxPacket: c.JuteMaxBufferBytes + c.JuteMaxBufferExtraBytes + packetExtra, MaxQueue: maxLinkQueue,
+		NoDelay: true, KeepAlive: c.Quorum.TCPKeepAlive,
+	}
+}
+
+const (
+	// packetExtra is what a packet has beside the request that it carries.
+	packetExtra = 1 << 20
+	// maxLinkQueue is how many bytes may wait for another server.
+	maxLinkQueue = 512 << 20
+	// firstPacket is how long a connection may take to say who it is.
+	firstPacket = 10 * time.Second
+)
+
+// openLearnerPort lets learners in.
+func (m *member) openLearnerPort(term uint64) {
+	p := &quorumport.LearnerPort{
+		Log: m.n.log, Link: m.linkOptions(), NextLinkID: func() uint32 { return m.lastLink.Add(1) },
+		MaxPending: 256, FirstPacketWithin: firstPacket,
+	}
+	p.Handler = m.handler(term)
+	p.Accepted = func(l *quorumport.Link) { m.up(l, term) }
+	m.learners = p
+	go m.serveLearners(m.roleCtx, p, m.listening(quorumAddresses(m.own)))
+}
+
+// serveLearners binds the port, again and again while somebody has it.
+func (m *member) serveLearners(ctx context.Context, p *quorumport.LearnerPort, addresses []string) {
+	for {
+		err := p.Listen(addresses)
+		if err == nil {
+			p.Serve()
+			return
+		}
+		m.n.log.Error("the quorum port cannot be opened, so no learner can follow", "error", err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// up hands a new connection to the loop.
+func (m *member) up(l *quorumport.Link, term uint64) {
+	m.n.inbox.put(item{link: l, event: replica.Event{Kind: replica.LinkUp, Peer: &replica.PeerEvent{Link: zab.LinkID(l.ID()), Term: term}}})
+}
+
+// dial connects to the leader.
+func (m *member) dial(ctx context.Context, c replica.RoleChange) {
+	q, tick := &m.n.cfg.Quorum, time.Duration(m.n.cfg.TickTimeMs)*time.Millisecond
+	limit := time.Duration(q.InitLimitTicks) * tick
+	if q.ConnectToLearnerMasterTicks > 0 {
+		limit = time.Duration(q.ConnectToLearnerMasterTicks) * tick
+	}
+	down := func(err error) {
+		m.n.inbox.put(item{event: replica.Event{Kind: replica.LinkDown, Peer: &replica.PeerEvent{Term: c.Term, Why: err.Error()}}})
+	}
+	if len(c.Member.Addresses) == 0 {
+		down(fmt.Errorf("the configuration has no address of the leader %d", c.Leader))
+		return
+	}
+	nc, err := quorumport.DialLeader(ctx, quorumAddresses(c.Member), quorumport.DialOptions{
+		Attempts: 5, Delay: time.Duration(q.ConnectDelayDuringRetryMs) * time.Millisecond, Limit: limit, PerTry: time.Duration(q.CnxTimeoutMs) * time.Millisecond,
+		NoDelay: q.FollowerNoDelay, KeepAlive: q.TCPKeepAlive, Quick: true,
+	})
+	if err != nil {
+		if ctx.Err() == nil {
+			down(err)
+		}
+		return
+	}
+	l := quorumport.NewLink(m.lastLink.Add(1), nc, m.linkOptions(), m.handler(c.Term), true)
+	m.up(l, c.Term)
+	l.Start()
+}
+
+func (m *member) closeLink(id zab.LinkID, why string) {
+	if link := m.links[id]; link != nil {
+		link.CloseAfterFlush(fmt.Errorf("%s", why))
+		delete(m.links, id)
+	}
+}
+
+// admit notes a link that the loop hears of for the first time.
+func (m *member) admit(l *quorumport.Link, term uint64) {
+	if term != m.role.Term || m.role.State == wire.Looking {
+		l.Close(errRoleOver)
+		return
+	}
+	m.links[zab.LinkID(l.ID())] = l
+}
+
+// mode is the role as the four-letter words spell it.
+func (m *member) mode() string {
+	switch wire.PeerState(m.state.Load()) {
+	case wire.Leading:
+		return "leader"
+	case wire.Following:
+		return "follower"
+	case wire.Observing:
+		return "observer"
+	}
+	return "looking"
+}
+
+// peerState is the state as mntr shows it.
+func (m *member) peerState() string {
+	mode := map[wire.PeerState]string{wire.Leading: "leading", wire.Following: "following", wire.Observing: "observing"}[wire.PeerState(m.state.Load())]
+	switch {
+	case mode == "":
+		return "looking - election"
+	case m.broadcast.Load():
+		return mode + " - broadcast"
+	}
+	return mode + " - synchronization"
+}
+
+// stop ends everything; nothing comes from the ports afterwards.
+func (m *member) stop() {
+	m.election.Close()
+}
+
+// ensembleMode reports whether the configuration asks for an ensemble.
+func ensembleMode(c *config.Config) bool {
+	return c.Mode() == config.Distributed && len(c.Members.Voters()) > 0
+}
