@@ -1,0 +1,243 @@
+package quorumport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// ErrStranger says that a connection to the quorum port never became that of a
+// learner; Down gets it wrapped.
+var ErrStranger = errors.New("no learner")
+
+// LearnerPort accepts learners while a server leads: one port for one term.
+// The exported fields are set before Listen.
+type LearnerPort struct {
+	Log         *slog.Logger
+	LinkOptions LinkOptions
+	Handler     Handler
+	// NextLinkID numbers the links.
+	NextLinkID func() uint32
+	// Accepted is told of a link before it starts, so before anything the
+	// Handler hears of it. A read timeout is best set here.
+	Accepted func(l *Link)
+	// MaxPending is how many connections may be without a first packet; one
+	// more ends the one that has waited longest, so that idle connections keep
+	// no learner out. 0 = 64.
+	MaxPending int
+	// FirstPacketWithin bounds how long one may be without; 0 = none.
+	FirstPacketWithin time.Duration
+
+	serving sync.WaitGroup // goroutines that accept
+	running sync.WaitGroup // links
+
+	mu        sync.Mutex
+	closed    bool
+	listeners []net.Listener
+	links     map[*Link]struct{}
+	pending   []*Link       // without a first packet, the oldest first
+	stop      chan struct{} // closed with the port; nil before Listen
+}
+
+const defaultMaxPending = 64
+
+// Waits after a failed accept, which most likely means that the process is out
+// of file descriptors.
+const (
+	learnerPauseMin = 5 * time.Millisecond
+	learnerPauseMax = time.Second
+)
+
+var errPortClosed = errors.New("this server no longer leads")
+
+// Listen binds the addresses ("host:port"). As in ZooKeeper one is enough: the
+// others are warned about. The error names each address with what to do.
+func (p *LearnerPort) Listen(addresses []string) error {
+	if p.MaxPending <= 0 {
+		p.MaxPending = defaultMaxPending
+	}
+	if p.Log == nil {
+		p.Log = slog.New(slog.DiscardHandler)
+	}
+	cfg := net.ListenConfig{KeepAlive: -1}
+	var bound []net.Listener
+	var errs []error
+	for _, address := range addresses {
+		ln, err := cfg.Listen(context.Background(), "tcp", address)
+		if err != nil {
+			errs = append(errs, bindError(address, err))
+			continue
+		}
+		bound = append(bound, ln)
+	}
+	if len(bound) == 0 {
+		if len(errs) == 0 {
+			return errors.New("no quorum address to listen on: look at the line of this server in zoo.cfg")
+		}
+		return errors.Join(errs...)
+	}
+	for _, err := range errs {
+		p.Log.Warn("learners cannot use one of the quorum addresses", "error", err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		for _, ln := range bound {
+			ln.Close()
+		}
+		return errPortClosed
+	}
+	p.listeners, p.links, p.stop = bound, map[*Link]struct{}{}, make(chan struct{})
+	return nil
+}
+
+func bindError(address string, err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("quorum port %s is in use by another process: stop it, "+
+			"or choose another port in the server.N line of this server, on all servers", address)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("quorum address %s does not belong to this machine: correct the server.N line of this server, "+
+			"or set quorumListenOnAllIPs=true", address)
+	}
+	return fmt.Errorf("cannot listen on quorum port %s: %w", address, err)
+}
+
+// Addrs returns the addresses that are listened on.
+func (p *LearnerPort) Addrs() []net.Addr {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := make([]net.Addr, len(p.listeners))
+	for i, ln := range p.listeners {
+		all[i] = ln.Addr()
+	}
+	return all
+}
+
+// Serve accepts learners until Close.
+func (p *LearnerPort) Serve() {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return
+	}
+	p.serving.Add(1)
+	defer p.serving.Done()
+	listeners := p.listeners
+	p.mu.Unlock()
+	var all sync.WaitGroup
+	for _, ln := range listeners {
+		all.Go(func() { p.serve(ln) })
+	}
+	all.Wait()
+}
+
+func (p *LearnerPort) serve(ln net.Listener) {
+	p.Log.Info("quorum port open for learners", "address", ln.Addr())
+	pause := learnerPauseMin
+	for {
+		nc, err := ln.Accept()
+		if err == nil {
+			pause = learnerPauseMin
+			p.accept(nc)
+			continue
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		p.Log.Warn("cannot accept a learner", "error", err, "retry_in", pause)
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-p.stop:
+			timer.Stop()
+		}
+		pause = min(2*pause, learnerPauseMax)
+	}
+}
+
+func (p *LearnerPort) accept(nc net.Conn) {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		nc.Close()
+		return
+	}
+	l := NewLink(p.NextLinkID(), nc, p.LinkOptions, p.Handler, false)
+	l.gone = func() { p.forget(l) }
+	l.input.greeting = &greeting{heard: func() { p.heard(l) }}
+	if p.FirstPacketWithin > 0 {
+		l.input.until = l.born.Add(p.FirstPacketWithin)
+	}
+	p.links[l] = struct{}{}
+	p.running.Add(1)
+	var oldest *Link
+	if len(p.pending) >= p.MaxPending {
+		oldest = p.pending[0]
+		p.pending = slices.Delete(p.pending, 0, 1)
+	}
+	p.pending = append(p.pending, l)
+	p.mu.Unlock()
+	if oldest != nil {
+		oldest.Close(fmt.Errorf("%w: no first packet, and %d connections wait to send theirs", ErrStranger, p.MaxPending))
+	}
+	if p.Accepted != nil {
+		p.Accepted(l)
+	}
+	l.Start()
+}
+
+// heard notes the first packet of a link.
+func (p *LearnerPort) heard(l *Link) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if i := slices.Index(p.pending, l); i >= 0 {
+		p.pending = slices.Delete(p.pending, i, i+1)
+	}
+}
+
+// forget takes a link off that is over.
+func (p *LearnerPort) forget(l *Link) {
+	p.heard(l)
+	p.mu.Lock()
+	delete(p.links, l)
+	p.mu.Unlock()
+	p.running.Done()
+}
+
+// Links returns the links that are not over.
+func (p *LearnerPort) Links() []*Link {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := make([]*Link, 0, len(p.links))
+	for l := range p.links {
+		all = append(all, l)
+	}
+	return all
+}
+
+// Close stops listening, ends all links of the port and waits until all of
+// them are down: the Handler must not wait for whoever calls it.
+func (p *LearnerPort) Close() {
+	p.mu.Lock()
+	first := !p.closed
+	p.closed = true
+	if first && p.stop != nil {
+		close(p.stop)
+	}
+	for _, ln := range p.listeners {
+		ln.Close()
+	}
+	p.mu.Unlock()
+	p.serving.Wait()
+	for _, l := range p.Links() {
+		l.Close(errPortClosed)
+	}
+	p.running.Wait()
+}

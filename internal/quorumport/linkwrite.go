@@ -1,0 +1,207 @@
+package quorumport
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"time"
+)
+
+// part is what the writer writes in one go: bytes, or a stream.
+type part struct {
+	mem    *Buffer
+	n      int // bytes in mem
+	stream func(w io.Writer) error
+}
+
+const (
+	// pieceMost is how many bytes are gathered into one write; more than that
+	// in one Send still is one.
+	pieceMost = 256 << 10
+	// streamPiece is the buffer of a stream, and what the peer must take of it
+	// within the read timeout.
+	streamPiece = 64 << 10
+)
+
+// States of Link.stream.
+const (
+	notStreaming = 0
+	streaming    = -1 // and not waiting for the peer
+)
+
+// Send queues a copy of b behind everything that was queued before; it never
+// waits. A link that has more than MaxQueue bytes waiting then is closed with
+// ErrLinkQueue. On a link that is over it does nothing.
+func (l *Link) Send(b []byte) {
+	if len(b) == 0 {
+		return
+	}
+	l.mu.Lock()
+	if l.ended || l.flushing {
+		l.mu.Unlock()
+		return
+	}
+	l.queued += len(b)
+	if l.o.MaxQueue > 0 && l.queued > l.o.MaxQueue {
+		l.endLocked(fmt.Errorf("%w: %d bytes wait for it, and %d may", ErrLinkQueue, l.queued, l.o.MaxQueue))
+		l.mu.Unlock()
+		l.hangUp()
+		return
+	}
+	p := l.lastPiece(len(b))
+	if p.mem == nil {
+		p.mem = takeBuffer(len(b))
+	} else if p.n+len(b) > len(p.mem.b) {
+		bigger := takeBuffer(max(2*p.n, p.n+len(b)))
+		copy(bigger.b, p.mem.b[:p.n])
+		Recycle(p.mem)
+		p.mem = bigger
+	}
+	p.n += copy(p.mem.b[p.n:], b)
+	l.wake.Signal()
+	l.mu.Unlock()
+}
+
+// lastPiece is the bytes at the end of the queue to which n more belong.
+func (l *Link) lastPiece(n int) *part {
+	if len(l.queue) > l.head {
+		if p := &l.queue[len(l.queue)-1]; p.stream == nil && p.n+n <= pieceMost {
+			return p
+		}
+	}
+	l.push(part{})
+	return &l.queue[len(l.queue)-1]
+}
+
+// push appends to the queue, where the writer has made room if it can.
+func (l *Link) push(p part) {
+	if len(l.queue) == cap(l.queue) && l.head > len(l.queue)/2 {
+		n := copy(l.queue, l.queue[l.head:])
+		clear(l.queue[n:])
+		l.queue, l.head = l.queue[:n], 0
+	}
+	l.queue = append(l.queue, p)
+}
+
+// Stream queues a bulk part: f is called on the writer goroutine once all that
+// was queued before is written, and what is sent later follows what it
+// writes. w is buffered and flushed afterwards. An error of f ends the link. f
+// must return soon after w has failed.
+func (l *Link) Stream(f func(w io.Writer) error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended || l.flushing {
+		return
+	}
+	l.push(part{stream: f})
+	l.wake.Signal()
+}
+
+// write is the writer.
+func (l *Link) write() {
+	defer close(l.written)
+	for {
+		p, ok := l.next()
+		if !ok {
+			l.sayGoodbye()
+			return
+		}
+		var err error
+		if p.stream != nil {
+			err = l.runStream(p.stream)
+		} else {
+			var n int
+			n, err = l.nc.Write(p.mem.b[:p.n])
+			l.BytesSent.Add(int64(n))
+		}
+		Recycle(p.mem)
+		l.mu.Lock()
+		if !l.ended {
+			l.queued -= p.n
+		}
+		flushing := l.flushing && !l.ended
+		l.mu.Unlock()
+		if err != nil {
+			if flushing {
+				l.o.Log.Warn("link closed before everything was sent", "remote", l.RemoteAddr(), "error", err)
+			}
+			l.Close(err)
+			return
+		}
+	}
+}
+
+// next waits for something to write; false at the end.
+func (l *Link) next() (part, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for !l.ended {
+		if l.head < len(l.queue) {
+			p := l.queue[l.head]
+			l.queue[l.head] = part{}
+			if l.head++; l.head == len(l.queue) {
+				l.queue, l.head = l.queue[:0], 0
+			}
+			return p, true
+		}
+		if l.flushing {
+			break
+		}
+		l.wake.Wait()
+	}
+	return part{}, false
+}
+
+// sayGoodbye ends the output, so that the peer ends its own.
+func (l *Link) sayGoodbye() {
+	if half, ok := l.nc.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+		l.farewell(flushGrace)
+		return
+	}
+	l.farewell(0)
+}
+
+func (l *Link) runStream(f func(w io.Writer) error) error {
+	start, before := time.Now(), l.BytesSent.Load()
+	l.stream.Store(streaming)
+	w := bufio.NewWriterSize(streamWriter{l}, streamPiece)
+	err := f(w)
+	if err == nil {
+		err = w.Flush()
+	}
+	l.streamEnded.Store(int64(time.Since(l.born)))
+	l.stream.Store(notStreaming)
+	if err != nil {
+		return fmt.Errorf("bulk part for the learner: %w", err)
+	}
+	l.o.Log.Debug("bulk part written", "remote", l.RemoteAddr(),
+		"bytes", l.BytesSent.Load()-before, "took", time.Since(start))
+	return nil
+}
+
+// streamWriter writes a stream and notes how long the peer lets it wait.
+type streamWriter struct{ l *Link }
+
+func (w streamWriter) Write(b []byte) (n int, err error) {
+	for n < len(b) && err == nil {
+		var k int
+		w.l.stream.Store(max(1, int64(time.Since(w.l.born))))
+		k, err = w.l.nc.Write(b[n:min(len(b), n+streamPiece)])
+		w.l.stream.Store(streaming)
+		w.l.BytesSent.Add(int64(k))
+		n += k
+	}
+	return n, err
+}
+
+// alive is the last moment at which a stream showed that the peer reads.
+func (l *Link) alive(now time.Time) time.Time {
+	switch s := l.stream.Load(); s {
+	case notStreaming:
+		return l.born.Add(time.Duration(l.streamEnded.Load()))
+	case streaming:
+		return now
+	default:
+		return l.born.Add(time.Duration(s))
+	}
+}
