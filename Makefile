@@ -16,7 +16,7 @@ SIMSEEDS ?= 1000
 RACED := $(addprefix ./,$(wildcard internal/node internal/clientport internal/quorumport internal/storage \
 	internal/metrics internal/admin internal/shell internal/loadgen zk))
 
-.PHONY: build run test unit race fuzz sim interop walkthrough bench lint check dist clean
+.PHONY: build run ensemble test unit race fuzz sim interop walkthrough bench lint check dist clean
 
 build:
 	$(BUILD) -o build/zooid ./cmd/zooid
@@ -26,6 +26,10 @@ run: build
 	@printf '%s\n' tickTime=2000 dataDir=build/run/data clientPort=2181 clientPortAddress=127.0.0.1 \
 		'4lw.commands.whitelist=*' autopurge.purgeInterval=1 > build/run/zoo.cfg
 	exec build/zooid server build/run/zoo.cfg
+
+# Three servers on this machine, with a line for each whenever its role changes.
+ensemble: build
+	exec test/ensemble.sh build/zooid 3 build/ensemble
 
 # What CI runs: every ring, each within a bounded time, from fast to slow.
 test: unit race fuzz sim interop walkthrough

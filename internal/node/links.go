@@ -36,11 +36,11 @@ const progressPause = 100 * time.Millisecond
 
 // Snapshot implements quorumport.Handler: it loads the leader's snapshot beside
 // the loop and hands it over whole.
-func (h *linkHandler) Snapshot(l *quorumport.Link, r quorumport.SnapshotReader) error {
+func (h *linkHandler) Snapshot(l *quorumport.Link, r io.Reader) error {
 	n, begin := h.m.n, time.Now()
 	state := replica.NewRestore(n.core.r.Config())
 	tell := h.m.progress(zab.LinkID(l.ID()), "loading the snapshot of the leader")
-	info, err := storage.ReadStream(r, n.storageLimits(), state, tell)
+	info, err := storage.ReadStream(r.(*quorumport.LinkReader), n.storageLimits(), state, tell)
 	if err != nil {
 		return fmt.Errorf("the snapshot of the leader: %w", err)
 	}
@@ -148,7 +148,13 @@ func (m *member) search(s replica.Search) {
 	size, err := n.dirs.LatestSnapshotSize()
 	if err == nil {
 		limit := int64(float64(size) * n.cfg.Quorum.SnapshotSizeFactor)
-		found, err = findSync(n.dirs, s.Peer, s.Lowest, limit, n.storageLimits())
+		var f storage.Found
+		if f, err = storage.FindSync(n.dirs, s.Peer, s.Lowest, limit, n.storageLimits()); err == nil {
+			found = zab.Found{OK: true, From: f.From, Choice: zab.SyncChoice{Method: zab.Diff}}
+			if f.Cut != 0 {
+				found.Choice = zab.SyncChoice{Method: zab.Trunc, Zxid: f.Cut}
+			}
+		}
 	}
 	if err != nil {
 		found = zab.Found{Why: err.Error()}

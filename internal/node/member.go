@@ -232,7 +232,7 @@ const (
 // openLearnerPort lets learners in.
 func (m *member) openLearnerPort(term uint64) {
 	p := &quorumport.LearnerPort{
-		Log: m.n.log, Link: m.linkOptions(), NextLinkID: func() uint32 { return m.lastLink.Add(1) },
+		Log: m.n.log, LinkOptions: m.linkOptions(), NextLinkID: func() uint32 { return m.lastLink.Add(1) },
 		MaxPending: 256, FirstPacketWithin: firstPacket,
 	}
 	p.Handler = m.handler(term)

@@ -103,7 +103,7 @@ func (r *Replica) settled() {
 	p.changing = false
 	if p.lookDue {
 		p.lookDue = false
-		r.look()
+		r.lookAgain()
 		return
 	}
 	p.learner.Loaded(r.now.Mono)

@@ -42,7 +42,9 @@ type peer struct {
 
 	accepted, epoch int64 // as stored
 	looked          bool  // the first election has begun
-	lookDue         bool  // the next one waits for a snapshot that is being written
+	lookDue         bool  // the next one waits for the disk
+	lookAt          int64 // or for this time, 0 for none
+	failures        int   // roles in a row that ended before they served
 	term            uint64
 	link            zab.LinkID // to the leader; 0 for none
 
@@ -106,10 +108,14 @@ func (r *Replica) Serving() bool { return r.serving }
 // Deadline is the time, on the clock of Time.Mono, by which the next Tick has
 // to come at the latest. It only reads.
 func (r *Replica) Deadline() int64 {
-	if r.peer == nil || r.peer.learner != nil || r.leader != nil {
+	switch p := r.peer; {
+	case p == nil || p.learner != nil || r.leader != nil || p.lookDue:
 		return zab.NoDeadline
+	case p.lookAt != 0:
+		return p.lookAt
+	default:
+		return p.election.Deadline()
 	}
-	return r.peer.election.Deadline()
 }
 
 // beginStep begins the first election.
@@ -124,6 +130,7 @@ func (r *Replica) beginStep() {
 // look begins an election with the history in the log.
 func (r *Replica) look() {
 	p := r.peer
+	p.lookAt = 0
 	h := zab.History{Zxid: r.lastLogged(), Epoch: p.epoch}
 	if p.cfg.Uninitialised && !p.uninitDone {
 		h.Zxid = -1
@@ -184,6 +191,10 @@ func (r *Replica) fastForward() { r.commitTo(r.lastLogged()) }
 func (r *Replica) leave(why string) {
 	p := r.peer
 	p.term++
+	p.failures++
+	if r.serving {
+		p.failures = 0
+	}
 	r.warn("leaving the role", "state", r.State(), "reason", why)
 	r.leader, p.learner, p.link, r.serving = nil, nil, 0, false
 	for _, c := range r.conns {
@@ -213,7 +224,25 @@ func (r *Replica) leave(why string) {
 		p.lookDue = true
 		return
 	}
-	r.look()
+	r.lookAgain()
+}
+
+// lookPause is the wait, in ms, before the next election after the second role
+// in a row that came to nothing; it doubles up to maxLookPause. Without it a
+// server that cannot follow would ask for elections all the time.
+const (
+	lookPause    = 20
+	maxLookPause = 1000
+)
+
+// lookAgain begins the next election, at once or after a pause.
+func (r *Replica) lookAgain() {
+	p := r.peer
+	if p.failures < 2 {
+		r.look()
+		return
+	}
+	p.lookAt = r.now.Mono + min(int64(lookPause)<<min(p.failures-2, 10), maxLookPause)
 }
 
 // store asks the disk for something that is no append; done is called when it
@@ -318,7 +347,9 @@ func (r *Replica) peerTick() {
 	case p.learner != nil:
 		p.learner.Tick(r.now.Mono)
 		r.learned()
-	case p.looked && !p.lookDue:
+	case p.lookAt != 0 && r.now.Mono >= p.lookAt:
+		r.look()
+	case p.looked && !p.lookDue && p.lookAt == 0:
 		r.voted(p.election.Tick(r.now.Mono, true))
 	}
 }

@@ -64,11 +64,27 @@ type snapReader struct {
 	info   SnapshotInfo
 	tell   func(bytes int64, nodes int)
 	behind bool // the nodes
+	stream bool // not a file: nothing can be done about it here
 	st     wire.StatPersisted
 }
 
+// read is how many bytes of the file, or of the stream, have been read.
+func (r *snapReader) read() int64 {
+	if r.raw == nil {
+		return r.win.off
+	}
+	return r.raw.Off
+}
+
 func (r *snapReader) damage(format string, args ...any) error {
-	return &DamageError{File: r.name, Offset: r.win.off, Reason: fmt.Sprintf(format, args...), Remedy: snapshotRemedy, Behind: r.behind}
+	return &DamageError{File: r.name, Offset: r.win.off, Reason: fmt.Sprintf(format, args...), Remedy: r.remedy(), Behind: r.behind}
+}
+
+func (r *snapReader) remedy() string {
+	if r.stream {
+		return ""
+	}
+	return snapshotRemedy
 }
 
 // need returns the next n bytes, the beginning of what.
@@ -86,7 +102,7 @@ func (r *snapReader) need(n int, what string) ([]byte, error) {
 // unreadable is what a failing disk, or a compressed stream that is broken,
 // makes of a part of the file.
 func (r *snapReader) unreadable(what string, err error) error {
-	return &DamageError{File: r.name, Offset: r.win.off, Reason: what + " cannot be read", Remedy: snapshotRemedy, Err: err, Behind: r.behind}
+	return &DamageError{File: r.name, Offset: r.win.off, Reason: what + " cannot be read", Remedy: r.remedy(), Err: err, Behind: r.behind}
 }
 
 func (r *snapReader) header() error {
@@ -185,7 +201,7 @@ func (r *snapReader) nodes() error {
 		}
 		r.info.Nodes++
 		if r.tell != nil && r.info.Nodes%tellEach == 0 {
-			r.tell(r.raw.Off, r.info.Nodes)
+			r.tell(r.read(), r.info.Nodes)
 		}
 	}
 }

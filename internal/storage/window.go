@@ -17,6 +17,7 @@ type window struct {
 	start, end int   // the bytes not yet skipped
 	off        int64 // of buf[start] in the stream
 	err        error // from r, io.EOF included
+	exact      bool  // nothing is read that peek does not ask for
 
 	summing bool
 	sum     uint32
@@ -56,7 +57,11 @@ func (w *window) fill(n int) {
 			copy(bigger, w.buf)
 			w.buf = bigger
 		}
-		k, err := w.r.Read(w.buf[w.end:])
+		room := w.buf[w.end:]
+		if w.exact {
+			room = room[:min(len(room), n-w.end)]
+		}
+		k, err := w.r.Read(room)
 		w.end += k
 		w.err = err
 		if idle++; k > 0 {
