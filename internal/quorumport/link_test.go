@@ -33,19 +33,40 @@ type linkEvent struct {
 // recorder is a Handler that notes what it hears. Snapshots are as long as
 // their first byte says.
 type recorder struct {
-	events   chan linkEvent
 	snapshot func(l *Link, r io.Reader) ([]byte, error) // nil = by the first byte
-	hold     chan struct{}                              // if set: Packets returns once there is something in it
+
+	mu     sync.Mutex
+	events []linkEvent
+	more   chan struct{}
 }
 
-func newRecorder() *recorder { return &recorder{events: make(chan linkEvent, 1<<16)} }
+func newRecorder() *recorder { return &recorder{more: make(chan struct{}, 1)} }
+
+func (h *recorder) note(e linkEvent) {
+	h.mu.Lock()
+	h.events = append(h.events, e)
+	h.mu.Unlock()
+	select {
+	case h.more <- struct{}{}:
+	default:
+	}
+}
+
+// poll returns the next event if there is one.
+func (h *recorder) poll() (linkEvent, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.events) == 0 {
+		return linkEvent{}, false
+	}
+	e := h.events[0]
+	h.events = h.events[1:]
+	return e, true
+}
 
 func (h *recorder) Packets(l *Link, batch []wire.QuorumPacket, mem *Buffer) {
 	defer Recycle(mem)
-	h.events <- linkEvent{link: l, packets: copyPackets(batch)}
-	if h.hold != nil {
-		<-h.hold
-	}
+	h.note(linkEvent{link: l, packets: copyPackets(batch)})
 }
 
 func copyPackets(batch []wire.QuorumPacket) []wire.QuorumPacket {
@@ -62,7 +83,7 @@ func (h *recorder) Snapshot(l *Link, r io.Reader) error {
 		read = readShortSnapshot
 	}
 	b, err := read(l, r)
-	h.events <- linkEvent{link: l, snapshot: b, err: err}
+	h.note(linkEvent{link: l, snapshot: b, err: err})
 	return err
 }
 
@@ -77,17 +98,20 @@ func readShortSnapshot(_ *Link, r io.Reader) ([]byte, error) {
 }
 
 func (h *recorder) Down(l *Link, err error) {
-	h.events <- linkEvent{link: l, down: true, err: err}
+	h.note(linkEvent{link: l, down: true, err: err})
 }
 
 func (h *recorder) next(t testing.TB) linkEvent {
 	t.Helper()
-	select {
-	case e := <-h.events:
-		return e
-	case <-time.After(linkPatience):
-		t.Fatal("nothing happened")
-		panic("unreachable")
+	for {
+		if e, ok := h.poll(); ok {
+			return e
+		}
+		select {
+		case <-h.more:
+		case <-time.After(linkPatience):
+			t.Fatal("nothing happened")
+		}
 	}
 }
 
@@ -113,10 +137,8 @@ func (h *recorder) down(t testing.TB) error {
 	t.Helper()
 	for {
 		if e := h.next(t); e.down {
-			select {
-			case late := <-h.events:
+			if late, ok := h.poll(); ok {
 				t.Fatalf("after Down: %+v", late)
-			default:
 			}
 			return e.err
 		}
@@ -496,16 +518,14 @@ func TestLinkSlowReader(t *testing.T) {
 	piece := make([]byte, 100<<10)
 	for {
 		l.Send(piece) // never waits
-		select {
-		case e := <-h.events:
+		if l.Queued() > 1<<20 {
+			t.Fatal("more queued than may be")
+		}
+		if e, ok := h.poll(); ok {
 			if !e.down || !errors.Is(e.err, ErrLinkQueue) || !strings.Contains(e.err.Error(), "1048576") {
 				t.Fatalf("%+v", e)
 			}
 			return
-		default:
-			if l.Queued() > 1<<20 {
-				t.Fatal("more queued than may be")
-			}
 		}
 	}
 }
@@ -571,55 +591,95 @@ func TestLinkReadTimeout(t *testing.T) {
 	}
 }
 
-// A part of a packet is a sign of life.
+// clockedConn notes the deadlines of its reads.
+type clockedConn struct {
+	net.Conn
+	until chan time.Time
+}
+
+func (c *clockedConn) SetReadDeadline(t time.Time) error {
+	c.until <- t
+	return nil
+}
+
+// A part of a packet is a sign of life: the time starts anew with each read.
 func TestLinkReadTimeoutEachRead(t *testing.T) {
 	checkLeaks(t)
-	l, h, peer := startLink(t, LinkOptions{}, false)
-	const patience = 300 * time.Millisecond
-	l.SetReadTimeout(patience)
-	tick := time.NewTicker(patience / 10)
-	defer tick.Stop()
+	h := newRecorder()
+	a, peer := net.Pipe()
+	nc := &clockedConn{Conn: a, until: make(chan time.Time, 100)}
+	l := NewLink(1, nc, LinkOptions{}, h, false)
+	l.SetReadTimeout(time.Hour)
+	<-nc.until
+	l.Start()
+	endWith(t, l)
+	last := time.Now()
 	text := appendPackets(nil, wire.QuorumPacket{Type: wire.PacketAck})
 	for _, b := range text {
-		<-tick.C
+		if until := <-nc.until; until.Before(last.Add(time.Hour)) {
+			t.Fatalf("a read until %v, begun after %v", until, last)
+		}
+		last = time.Now()
 		peer.Write([]byte{b})
 	}
 	h.packets(t, 1)
-	if err := h.down(t); !errors.Is(err, ErrLinkSilent) {
-		t.Fatal(err)
+	<-nc.until
+	l.SetReadTimeout(0)
+	if until := <-nc.until; !until.IsZero() {
+		t.Fatalf("no limit, but a read until %v", until)
+	}
+	peer.Close()
+}
+
+// TestLinkOverdue: a learner that takes a bulk part has nothing to say, but
+// one that takes nothing is gone.
+func TestLinkOverdue(t *testing.T) {
+	a, _ := net.Pipe()
+	defer a.Close()
+	nc := &clockedConn{Conn: a, until: make(chan time.Time, 100)}
+	l := NewLink(1, nc, LinkOptions{}, newRecorder(), false)
+	const limit = time.Minute
+	now := time.Now()
+	l.born = now.Add(-100 * limit)
+	moment := func(ago time.Duration) int64 { return int64(100*limit - ago) }
+	for _, c := range []struct {
+		name          string
+		stream, ended int64
+		silent        time.Duration
+		again         time.Duration // from now; 0 = the link ends
+	}{
+		{"quiet for less than the limit", notStreaming, 0, limit / 2, limit / 2},
+		{"quiet", notStreaming, 0, limit + 1, 0},
+		{"a stream is being made", streaming, 0, 5 * limit, limit},
+		{"a stream is being read", moment(limit / 4), 0, 5 * limit, 3 * limit / 4},
+		{"a stream is not read", moment(limit + 1), 0, 5 * limit, 0},
+		{"a stream has ended", notStreaming, moment(limit / 4), 5 * limit, 3 * limit / 4},
+		{"a stream ended long ago", notStreaming, moment(2 * limit), 5 * limit, 0},
+	} {
+		l.input.timeout, l.input.since = limit, now.Add(-c.silent)
+		l.stream.Store(c.stream)
+		l.streamEnded.Store(c.ended)
+		looked := false
+		if err := l.overdue(&looked); err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		until := <-nc.until
+		if c.again == 0 {
+			if err := l.overdue(&looked); !looked || !errors.Is(err, ErrLinkSilent) {
+				t.Errorf("%s: %v", c.name, err)
+			}
+			continue
+		}
+		if d := until.Sub(now.Add(c.again)); looked || d < 0 || d > limit/8 {
+			t.Errorf("%s: the next look is at %v", c.name, until.Sub(now))
+		}
 	}
 }
 
-// TestLinkReadTimeoutDuringStream: a learner that takes a snapshot has nothing
-// to say, but one that takes nothing is gone.
-func TestLinkReadTimeoutDuringStream(t *testing.T) {
+// TestLinkStreamNotRead: the read timeout ends a stream that nobody takes.
+func TestLinkStreamNotRead(t *testing.T) {
 	checkLeaks(t)
-	l, h, peer := startLink(t, LinkOptions{}, false)
-	const patience = 100 * time.Millisecond
-	l.SetReadTimeout(patience)
-	start := time.Now()
-	l.Stream(func(w io.Writer) error {
-		piece := make([]byte, 4*streamPiece)
-		for time.Since(start) < 3*patience {
-			if _, err := w.Write(piece); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	read := make(chan struct{})
-	go func() {
-		defer close(read)
-		io.Copy(io.Discard, peer)
-	}()
-	if err := h.down(t); !errors.Is(err, ErrLinkSilent) {
-		t.Fatal(err)
-	}
-	if took := time.Since(start); took < 4*patience {
-		t.Fatalf("down after %v", took)
-	}
-	<-read
-	l, h, _ = startLink(t, LinkOptions{}, false)
+	l, h, _ := startLink(t, LinkOptions{}, false)
 	l.Stream(func(w io.Writer) error {
 		for {
 			if _, err := w.Write(make([]byte, streamPiece)); err != nil {
@@ -627,7 +687,7 @@ func TestLinkReadTimeoutDuringStream(t *testing.T) {
 			}
 		}
 	})
-	l.SetReadTimeout(patience)
+	l.SetReadTimeout(100 * time.Millisecond)
 	if err := h.down(t); !errors.Is(err, ErrLinkSilent) {
 		t.Fatal(err)
 	}

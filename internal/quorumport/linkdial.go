@@ -26,6 +26,9 @@ type DialOptions struct {
 	// 10, 20 and 50 ms, without giving up before Attempts times Delay have
 	// passed: a leader opens its port a moment after its followers know of it.
 	Quick bool
+
+	// connect makes one try; nil = over TCP.
+	connect func(ctx context.Context, address string) (net.Conn, error)
 }
 
 const (
@@ -51,6 +54,9 @@ func DialLeader(ctx context.Context, addresses []string, o DialOptions) (net.Con
 	if o.Delay <= 0 {
 		o.Delay = defaultDialDelay
 	}
+	if o.connect == nil {
+		o.connect = dialTCP
+	}
 	cancel := context.CancelFunc(func() {})
 	if o.Limit > 0 {
 		ctx, cancel = context.WithTimeout(ctx, o.Limit)
@@ -70,12 +76,12 @@ func DialLeader(ctx context.Context, addresses []string, o DialOptions) (net.Con
 		}()
 	}
 	var first net.Conn
-	var errs []string
+	var errs []error
 	for range addresses { // all of them: none is left behind
 		got := <-outcomes
 		switch {
 		case got.err != nil:
-			errs = append(errs, got.err.Error())
+			errs = append(errs, got.err)
 		case first == nil:
 			first = got.nc
 			cancel()
@@ -84,17 +90,30 @@ func DialLeader(ctx context.Context, addresses []string, o DialOptions) (net.Con
 		}
 	}
 	if first == nil {
-		return nil, fmt.Errorf("cannot connect to the leader: %s", strings.Join(errs, "; "))
+		return nil, dialError{errs}
 	}
 	tuneSocket(first, o.NoDelay, o.KeepAlive)
 	return first, nil
 }
 
+// dialError is why none of the addresses answered.
+type dialError struct{ each []error }
+
+func (e dialError) Error() string {
+	text := make([]string, len(e.each))
+	for i, err := range e.each {
+		text[i] = err.Error()
+	}
+	return "cannot connect to the leader: " + strings.Join(text, "; ")
+}
+
+func (e dialError) Unwrap() []error { return e.each }
+
 // dialAddress tries one address until it answers or there is no time left.
 func dialAddress(ctx context.Context, address string, o *DialOptions) (net.Conn, error) {
 	start, quick := time.Now(), 0
 	for tries := 1; ; tries++ {
-		nc, err := dialOnce(ctx, address, o)
+		nc, err := o.try(ctx, address)
 		if err == nil {
 			return nc, nil
 		}
@@ -115,12 +134,22 @@ func dialAddress(ctx context.Context, address string, o *DialOptions) (net.Conn,
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return nil, fmt.Errorf("%s: %w", address, ctx.Err())
+			return nil, fmt.Errorf("%w (last: %w)", ctx.Err(), err)
 		}
 	}
 }
 
-func dialOnce(ctx context.Context, address string, o *DialOptions) (net.Conn, error) {
-	d := net.Dialer{Timeout: o.PerTry, KeepAlive: -1}
+func (o *DialOptions) try(ctx context.Context, address string) (net.Conn, error) {
+	if o.PerTry > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.PerTry)
+		defer cancel()
+	}
+	return o.connect(ctx, address)
+}
+
+// dialTCP makes one try, with the look-up of a name.
+func dialTCP(ctx context.Context, address string) (net.Conn, error) {
+	d := net.Dialer{KeepAlive: -1}
 	return d.DialContext(ctx, "tcp", address)
 }
