@@ -57,13 +57,12 @@ func DialLeader(ctx context.Context, addresses []string, o DialOptions) (net.Con
 	if o.connect == nil {
 		o.connect = dialTCP
 	}
-	cancel := context.CancelFunc(func() {})
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	if o.Limit > 0 {
 		ctx, cancel = context.WithTimeout(ctx, o.Limit)
-	} else {
-		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
 	}
-	defer cancel()
 	type outcome struct {
 		nc  net.Conn
 		err error
