@@ -160,3 +160,63 @@ func TestLinkCloseWithoutFarewell(t *testing.T) {
 	}
 	<-l.Done()
 }
+
+// TestLinkReaderAtTheEnd: each way to read a snapshot says that the stream
+// ended, or that the link is over.
+func TestLinkReaderAtTheEnd(t *testing.T) {
+	checkLeaks(t)
+	reason := errors.New("no longer following")
+	for name, read := range map[string]func(r *LinkReader) error{
+		"read": func(r *LinkReader) error {
+			_, err := io.ReadFull(r, make([]byte, 10*readMost)) // more than any buffer
+			return err
+		},
+		"peek": func(r *LinkReader) error {
+			b, err := r.Peek(4)
+			if len(b) > 3 {
+				t.Errorf("%d bytes of 3", len(b))
+			}
+			return err
+		},
+		"discard": func(r *LinkReader) error {
+			n, err := r.Discard(4)
+			if n > 3 {
+				t.Errorf("%d bytes of 3", n)
+			}
+			return err
+		},
+	} {
+		for _, flush := range []bool{false, true} {
+			h := newRecorder()
+			h.snapshot = func(l *Link, r io.Reader) ([]byte, error) {
+				if flush {
+					l.CloseAfterFlush(reason)
+				}
+				return nil, read(r.(*LinkReader))
+			}
+			a, peer := net.Pipe()
+			l := NewLink(1, a, LinkOptions{}, h, true)
+			l.Start()
+			endWith(t, l)
+			snap := wire.QuorumPacket{Type: wire.PacketSnap}
+			if _, err := peer.Write(append(snap.Append(nil), 1, 2, 3)); err != nil {
+				t.Fatal(err)
+			}
+			h.packets(t, 1)
+			if !flush {
+				peer.Close()
+			}
+			want, end := io.ErrUnexpectedEOF, io.ErrUnexpectedEOF
+			if flush {
+				want, end = ErrLinkClosed, reason
+			}
+			if e := h.next(t); !errors.Is(e.err, want) {
+				t.Errorf("%s: %v, want %v", name, e.err, want)
+			}
+			if err := h.down(t); !errors.Is(err, end) {
+				t.Errorf("%s: down with %v", name, err)
+			}
+			peer.Close()
+		}
+	}
+}
