@@ -19,6 +19,15 @@ import (
 // tree on the way. Nothing may be writing.
 func checkEqual(t *testing.T, e *harness.Ensemble) {
 	t.Helper()
+	checkTrees(t, e)
+	checkDigests(t, e)
+}
+
+// checkTrees is checkEqual without the digests on the way. Apache's leader goes
+// on applying txns while it writes the snapshot for a learner, which then meets
+// them again: on their way the digests of that learner are others.
+func checkTrees(t *testing.T, e *harness.Ensemble) {
+	t.Helper()
 	members := e.Alive()
 	var first []string
 	for i, m := range members {
@@ -34,7 +43,6 @@ func checkEqual(t *testing.T, e *harness.Ensemble) {
 		}
 	}
 	checkZxids(t, e)
-	checkDigests(t, e)
 }
 
 // checkZxids waits until all living members are at the same zxid: the last

@@ -14,9 +14,12 @@ import (
 	"zooid/zk"
 )
 
-// pace is the pause between two writes of one writer: the tests want writes
-// under way at any moment, not a busy machine.
-const pace = 3 * time.Millisecond
+// The pauses of one writer between its turns: the tests want writes under way
+// at any moment, not a busy machine, and some want only a few.
+const (
+	steadily = 3 * time.Millisecond
+	slowly   = 40 * time.Millisecond
+)
 
 // load is a set of clients that write all the time and remember what was
 // acknowledged. Each writer creates a znode and then stores its number in a
@@ -24,6 +27,7 @@ const pace = 3 * time.Millisecond
 type load struct {
 	t    *testing.T
 	root string
+	pace time.Duration
 	end  context.CancelFunc
 	wait sync.WaitGroup
 
@@ -41,24 +45,23 @@ type writer struct {
 	unknown map[int]bool // later or earlier numbers with an unknown outcome
 }
 
-// startLoad starts writers that know all servers of a connect string and
-// waits until each has a session. Stop it before the ensemble ends.
-func startLoad(t *testing.T, servers string, writers int, opts ...zk.Option) *load {
+// startLoad starts writers that know all members, once each has a session.
+func startLoad(t *testing.T, e *harness.Ensemble, writers int, pace time.Duration, opts ...zk.Option) *load {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	l := &load{t: t, root: "/load", end: cancel, created: map[string]bool{}, acks: []time.Time{time.Now()}}
+	l := &load{t: t, root: "/load", pace: pace, end: cancel, created: map[string]bool{}, acks: []time.Time{time.Now()}}
 	l.changed = sync.NewCond(&l.mu)
-	create(t, dial(t, servers), l.root, "", zk.Persistent)
+	create(t, dial(t, e.ClientAddrs()), l.root, "", zk.Persistent)
 	for i := range writers {
 		w := &writer{acked: -1, unknown: map[int]bool{}}
 		l.writers = append(l.writers, w)
-		c := dial(t, servers, opts...)
+		c := dial(t, e.ClientAddrs(), opts...)
 		create(t, c, l.register(i), "-1", zk.Persistent)
 		l.wait.Go(func() {
 			for n := 0; ctx.Err() == nil && l.write(ctx, c, i, n); n++ {
 				select {
 				case <-ctx.Done():
-				case <-time.After(pace):
+				case <-time.After(l.pace):
 				}
 			}
 		})

@@ -84,6 +84,9 @@ func PrepareEnsemble(t testing.TB, opt EnsembleOptions) *Ensemble {
 		})
 		m.writeID()
 	}
+	// All at once, before each shows its log: the members must not fill the ends
+	// of their logs with how they miss each other.
+	t.Cleanup(func() { e.Kill(e.members...) })
 	return e
 }
 
