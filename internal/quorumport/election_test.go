@@ -283,6 +283,7 @@ func TestElectionNewerMessageReplacesWaiting(t *testing.T) {
 			sender.Send(ids[1], vote(round))
 		}
 		sender.awaitLine("cannot reach")
+		sender.awaitIdle(ids[1])
 		if sender.Delivered() {
 			t.Error("delivered to a server that is not there")
 		}
@@ -322,6 +323,7 @@ func TestElectionResetForgets(t *testing.T) {
 	all := newVoters(t, 1, 2)
 	all[1].Send(1, vote(1))
 	all[0].awaitVote(2, 1)
+	all[1].awaitChange(1, true)
 	all[1].Reset()
 	if all[1].Delivered() {
 		t.Error("a slot is left")
@@ -334,6 +336,7 @@ func TestElectionResetForgets(t *testing.T) {
 	if h := all[0].await("a vote", func(h heard) bool { return h.n != nil }); h.n.Round != 2 {
 		t.Errorf("round %d came after the reset", h.n.Round)
 	}
+	all[1].awaitChange(1, true)
 	all[0].Drop(2)
 	all[1].awaitChange(1, false)
 }
@@ -347,6 +350,7 @@ func TestElectionSetPeersLeavesConnections(t *testing.T) {
 	all[1].SetPeers([]string{all[1].address()}, nil)
 	all[1].Send(1, vote(2))
 	all[0].awaitVote(2, 2)
+	all[1].awaitChange(1, true)
 	all[1].Drop(1)
 	all[0].awaitChange(2, false)
 	all[1].awaitChange(1, false)
