@@ -19,6 +19,7 @@ type item struct {
 
 	link    *quorumport.Link   // of LinkUp and LinkDown
 	packets *quorumport.Buffer // of Packets
+	room    chan struct{}      // what it took of, to be given back
 }
 
 // inbox is where goroutines leave events for the loop. It is bounded by what

@@ -17,16 +17,30 @@ import (
 type linkHandler struct {
 	m    *member
 	snap int64 // zxid of the newest SNAP; a learner has one connection
+	// room bounds the batches of all connections of the role that wait for the
+	// loop: a reader that finds none reads no further.
+	room chan struct{}
 }
 
-func (m *member) handler(uint64) quorumport.Handler { return &linkHandler{m: m} }
+// maxLinkBatches is how many batches of packets may wait for the loop.
+const maxLinkBatches = 256
+
+func (m *member) handler() quorumport.Handler {
+	return &linkHandler{m: m, room: make(chan struct{}, maxLinkBatches)}
+}
 
 // Packets implements quorumport.Handler.
 func (h *linkHandler) Packets(l *quorumport.Link, batch []wire.QuorumPacket, mem *quorumport.Buffer) {
 	if last := &batch[len(batch)-1]; last.Type == wire.PacketSnap {
 		h.snap = last.Zxid
 	}
-	h.m.n.inbox.put(item{packets: mem, event: replica.Event{
+	select {
+	case h.room <- struct{}{}:
+	case <-l.Done():
+		quorumport.Recycle(mem)
+		return
+	}
+	h.m.n.inbox.put(item{packets: mem, room: h.room, event: replica.Event{
 		Kind: replica.Packets, Peer: &replica.PeerEvent{Link: zab.LinkID(l.ID()), Packets: batch},
 	}})
 }

@@ -171,6 +171,9 @@ func (l *loop) release(items []item) {
 			l.n.port.Release(it.conn.ID())
 		case replica.Packets:
 			quorumport.Recycle(it.packets)
+			<-it.room
+		case replica.Vote:
+			l.n.member.votes.Add(-1)
 		case replica.LinkDown:
 			if it.link != nil {
 				delete(l.n.member.links, zab.LinkID(it.link.ID()))

@@ -35,8 +35,13 @@ type member struct {
 	broadcast atomic.Bool  // the role serves; any goroutine
 	epoch     atomic.Int64 // any goroutine
 	leader    atomic.Int64 // server id; any goroutine
+	votes     atomic.Int32 // messages of the election that wait for the loop
 	buf       []byte
 }
+
+// maxVotes is how many messages of the election may wait for the loop; more are
+// dropped, as their senders repeat them (QuorumCnxManager.RECV_CAPACITY).
+const maxVotes = 1000
 
 func (n *Node) newMember() *member {
 	m := &member{n: n, config: n.cfg.Members, links: map[zab.LinkID]*quorumport.Link{}}
@@ -51,7 +56,14 @@ func (n *Node) newMember() *member {
 		ConnectTimeout: time.Duration(q.CnxTimeoutMs) * time.Millisecond, HandshakeTimeout: handshake,
 		KeepAlive: q.TCPKeepAlive, BindRetry: q.ElectionPortBindRetry,
 		Deliver: func(from int64, v *wire.Notification) {
+			if m.votes.Add(1) > maxVotes {
+				m.votes.Add(-1)
+				return
+			}
 			n.inbox.put(item{event: replica.Event{Kind: replica.Vote, Peer: &replica.PeerEvent{From: from, Vote: v}}})
+		},
+		Changed: func(id int64, up bool) {
+			n.inbox.put(item{event: replica.Event{Kind: replica.Reach, Peer: &replica.PeerEvent{From: id, Lost: !up}}})
 		},
 	})
 	m.roleCtx, m.endRole = context.WithCancel(context.Background())
@@ -235,7 +247,7 @@ func (m *member) openLearnerPort(term uint64) {
 		Log: m.n.log, LinkOptions: m.linkOptions(), NextLinkID: func() uint32 { return m.lastLink.Add(1) },
 		MaxPending: 256, FirstPacketWithin: firstPacket,
 	}
-	p.Handler = m.handler(term)
+	p.Handler = m.handler()
 	p.Accepted = func(l *quorumport.Link) { m.up(l, term) }
 	m.learners = p
 	go m.serveLearners(m.roleCtx, p, m.listening(quorumAddresses(m.own)))
@@ -287,7 +299,7 @@ func (m *member) dial(ctx context.Context, c replica.RoleChange) {
 		}
 		return
 	}
-	l := quorumport.NewLink(m.lastLink.Add(1), nc, m.linkOptions(), m.handler(c.Term), true)
+	l := quorumport.NewLink(m.lastLink.Add(1), nc, m.linkOptions(), m.handler(), true)
 	m.up(l, c.Term)
 	l.Start()
 }

@@ -69,18 +69,19 @@ func (r *Replica) commit(p *proposal) {
 		return
 	}
 	if c := r.waiter(p, &h); c != nil {
-		s := c.pop()
+		s := c.take()
 		r.writeReply(c, s, &r.res)
 		r.release(c)
 	}
 }
 
 // waiter returns the connection whose oldest request the transaction answers,
-// nil for none. A learner finds it by session and xid, as its own requests come
-// back among those of all (CommitProcessor).
+// nil for none. Unless it has led from the request on, the server finds it by
+// session and xid, as its own requests come back among those of all
+// (CommitProcessor).
 func (r *Replica) waiter(p *proposal, h *wire.TxnHeader) *conn {
 	c := p.origin
-	if c == nil && r.peer != nil && r.peer.learner != nil {
+	if c == nil && r.peer != nil && !r.leads() {
 		if s := r.sessions.byID[h.ClientID]; s != nil && s.conn != nil {
 			c = s.conn
 			if c.waiting() == 0 || !c.slots[c.slotHead].answers(h) {
@@ -201,7 +202,7 @@ func (r *Replica) sessionClosed(p *proposal, h *wire.TxnHeader) {
 		return
 	}
 	if asked != nil {
-		r.writeReply(c, c.pop(), &r.res)
+		r.writeReply(c, c.take(), &r.res)
 	}
 	r.close(c, "session closed")
 }

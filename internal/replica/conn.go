@@ -24,7 +24,9 @@ type conn struct {
 	// and the frames of those that are not writes themselves.
 	slots    []slot
 	slotHead int
-	syncs    int // SYNCs of the leader that have come for this connection's
+	parked   []byte // frames that wait for a leader
+	parkedAt int64  // Time.Mono of arrival of the first
+	syncs    int    // SYNCs of the leader that have come for this connection's
 	held     []byte
 	heldBase int // offset in the stream of held[0]
 
@@ -130,14 +132,14 @@ func (r *Replica) connOpen(e *Event) {
 		}
 		return
 	}
-	r.resume(c, &req)
+	r.reattach(c, &req)
 }
 
-// resume attaches a connection to a session that exists, or tells it that the
+// reattach attaches a connection to a session that exists, or tells it that the
 // session is gone. The timeout that it asks for holds from now on; the log,
 // and with it every snapshot, keeps the one that the session began with
 // (SessionTrackerImpl.touchSession).
-func (r *Replica) resume(c *conn, req *wire.ConnectRequest) {
+func (r *Replica) reattach(c *conn, req *wire.ConnectRequest) {
 	s := r.sessions.byID[req.SessionID]
 	if s != nil && s.conn != nil {
 		old := s.conn
@@ -208,7 +210,7 @@ func (r *Replica) detach(c *conn) {
 	if c.sess != nil {
 		c.sess.conn = nil
 	}
-	c.slots, c.slotHead, c.held, c.heldBase = nil, 0, nil, 0
+	c.slots, c.slotHead, c.held, c.heldBase, c.parked = nil, 0, nil, 0, nil
 }
 
 // Drain moves the replies and events of a connection to the end of dst and
@@ -255,6 +257,15 @@ func (c *conn) pop() slot {
 	c.slotHead++
 	if c.slotHead == len(c.slots) {
 		c.slots, c.slotHead = c.slots[:0], 0
+	}
+	return s
+}
+
+// take is pop for a write whose transaction is applied.
+func (c *conn) take() slot {
+	s := c.pop()
+	if s.n > 0 {
+		c.trim(s)
 	}
 	return s
 }

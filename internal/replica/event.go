@@ -48,6 +48,9 @@ const (
 
 	// Vote is a message of the election: From, Vote.
 	Vote
+	// Reach says that there is a connection for the election to a server, or none
+	// any more: From, Lost.
+	Reach
 	// LinkUp is a connection between a learner and its leader: Link, Term.
 	LinkUp
 	// LinkDown says that a connection is gone: Link, Why; or that none could be
@@ -70,6 +73,7 @@ const (
 type PeerEvent struct {
 	From    int64
 	Vote    *wire.Notification
+	Lost    bool
 	Link    zab.LinkID
 	Term    uint64
 	Why     string

@@ -176,6 +176,7 @@ func (r *Replica) upToDate() {
 	p.election.Synced(p.learner.Epoch())
 	r.showConfig()
 	r.serving = true
+	r.resume()
 	r.acknowledge()
 	p.out.Roles = append(p.out.Roles, RoleChange{State: r.State(), Leader: p.learner.Leader(), Serving: true, Epoch: p.learner.Epoch(), Term: p.term})
 	r.note("in sync with the leader", "leader", p.learner.Leader(), "epoch", p.learner.Epoch(), "zxid", hexZxid(r.tree.LastZxid()))

@@ -64,6 +64,7 @@ func (r *Replica) established() {
 	r.serving = p.cfg.LeaderServes
 	r.leader.Welcome(r.now.Mono)
 	p.out.Roles = append(p.out.Roles, RoleChange{State: wire.Leading, Leader: p.self, Serving: true, Epoch: r.leader.Epoch(), Term: p.term})
+	r.resume()
 	r.note("leading", "epoch", r.leader.Epoch(), "zxid", hexZxid(r.tree.LastZxid()))
 }
 

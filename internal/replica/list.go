@@ -41,7 +41,7 @@ func (r *Replica) long(op wire.Opcode, d jute.Decoder) bool {
 // is a long one that the connection may have, and the length of its frame.
 func (r *Replica) BeginList(id ConnID, frames []byte) (*List, int) {
 	c := r.conn(id)
-	if c == nil || c.gone || r.sessionGone(c) || len(r.cfg.EnforceAuth) > 0 || len(frames) < lengthSize {
+	if c == nil || c.gone || r.suspended || r.sessionGone(c) || len(r.cfg.EnforceAuth) > 0 || len(frames) < lengthSize {
 		return nil, 0
 	}
 	size := lengthSize + int(binary.BigEndian.Uint32(frames))

@@ -45,6 +45,7 @@ type peer struct {
 	lookDue         bool  // the next one waits for the disk
 	lookAt          int64 // or for this time, 0 for none
 	failures        int   // roles in a row that ended before they served
+	suspendedAt     int64
 	term            uint64
 	link            zab.LinkID // to the leader; 0 for none
 
@@ -186,8 +187,8 @@ func (r *Replica) decided(d *zab.Decision) {
 // (ZKDatabase.fastForwardDataBase).
 func (r *Replica) fastForward() { r.commitTo(r.lastLogged()) }
 
-// leave ends the present role and looks for a leader again. Clients are closed;
-// what is in flight stays in the log, and nobody waits for it any more.
+// leave ends the present role and looks for a leader again. What is in flight
+// stays in the log; clients wait for a while (suspend).
 func (r *Replica) leave(why string) {
 	p := r.peer
 	p.term++
@@ -197,17 +198,13 @@ func (r *Replica) leave(why string) {
 	}
 	r.warn("leaving the role", "state", r.State(), "reason", why)
 	r.leader, p.learner, p.link, r.serving = nil, nil, 0, false
-	for _, c := range r.conns {
-		if c != nil {
-			r.close(c, "the server has lost its quorum")
-		}
-	}
+	r.suspend()
 	for i := r.inflightHead; i < len(r.inflight); i++ {
 		r.inflight[i].origin, r.inflight[i].sess, r.inflight[i].fresh = nil, nil, false
 	}
 	r.pending = newPendingTable()
 	for id, s := range r.sessions.byID {
-		s.closing, s.touched, s.conn = false, false, nil
+		s.closing, s.touched = false, false
 		if !s.committed {
 			r.sessions.unlink(s)
 			delete(r.sessions.byID, id)
@@ -272,6 +269,8 @@ func (r *Replica) peerEvent(e *Event) {
 	switch e.Kind {
 	case Vote:
 		r.voted(p.election.Receive(r.now.Mono, ev.From, ev.Vote))
+	case Reach:
+		r.voted(p.election.Lost(ev.From, ev.Lost))
 	case LinkUp:
 		r.linkUp(ev.Link, ev.Term)
 	case LinkDown:
@@ -340,6 +339,9 @@ func (r *Replica) lastSeen() *ensemble.Membership {
 // peerTick lets time pass for the role.
 func (r *Replica) peerTick() {
 	p := r.peer
+	if r.suspended && r.now.Mono-p.suspendedAt > r.cfg.TickTime {
+		r.closeAll("the server has lost its quorum")
+	}
 	switch {
 	case r.leader != nil:
 		r.leader.Tick(r.now.Mono)

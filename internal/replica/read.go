@@ -21,7 +21,7 @@ import (
 // (BeginList).
 func (r *Replica) ServeReads(id ConnID, frames, out []byte) ([]byte, int, int) {
 	c := r.conn(id)
-	if c == nil || c.gone || c.sess == nil || c.sess.closing || len(r.cfg.EnforceAuth) > 0 {
+	if c == nil || c.gone || c.sess == nil || c.sess.closing || r.suspended || len(r.cfg.EnforceAuth) > 0 {
 		return out, 0, 0
 	}
 	taken, count, start := 0, 0, len(out)

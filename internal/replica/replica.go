@@ -93,15 +93,17 @@ type Stats struct {
 // Replica is the state machine. It is not safe for concurrent use, except as
 // the package comment says.
 type Replica struct {
-	cfg      Config
-	tree     *tree.Tree
-	leader   *zab.Leader // nil while the server does not lead
-	peer     *peer       // nil when the server is alone
-	serving  bool
-	sessions sessionTable
-	conns    []*conn // by ConnID
-	now      Time
-	fx       *Effects
+	cfg     Config
+	tree    *tree.Tree
+	leader  *zab.Leader // nil while the server does not lead
+	peer    *peer       // nil when the server is alone
+	serving bool
+	// suspended says that clients wait for a leader (suspend.go).
+	suspended bool
+	sessions  sessionTable
+	conns     []*conn // by ConnID
+	now       Time
+	fx        *Effects
 
 	// Transactions that are proposed and not yet applied, oldest first.
 	inflight     []proposal

@@ -17,6 +17,10 @@ func (r *Replica) clientBatch(e *Event) {
 	if c == nil {
 		return
 	}
+	if r.suspended {
+		c.park(e.Frames, e.At)
+		return
+	}
 	if c.sess != nil && !c.sess.closing {
 		r.touch(c.sess)
 	}
@@ -87,7 +91,11 @@ func (r *Replica) request(c *conn, frame []byte, at int64) {
 		} else {
 			r.forward(c, h, frame[d.Offset():])
 		}
-		c.push(slot{kind: slotWrite, xid: h.Xid, op: h.Type, at: at}, nil)
+		var kept []byte // should the leader be lost
+		if r.peer != nil {
+			kept = frame
+		}
+		c.push(slot{kind: slotWrite, xid: h.Xid, op: h.Type, at: at}, kept)
 		return
 	}
 	if h.Type == wire.OpSync && r.peer != nil {

@@ -34,8 +34,10 @@ func NewRestore(cfg Config) *Restore {
 func (r *Replica) Restore() *Restore { return NewRestore(r.cfg) }
 
 // Install takes a state in place of the present one. What was in flight is
-// forgotten, and nobody may be connected.
+// forgotten, and clients, of which nobody knows what they have missed, are
+// closed.
 func (r *Replica) Install(t *Restore) {
+	r.closeAll("the server has got a new state from its leader")
 	r.tree = t.tree
 	nextID := r.sessions.nextID
 	r.sessions, r.history = t.sessions, t.history

@@ -66,8 +66,10 @@ type ElectionOptions struct {
 	// MinInterval, MaxInterval and FinalizeWait are in milliseconds; 0 is the
 	// constant of the same name.
 	MinInterval, MaxInterval, FinalizeWait int64
-	// Hurry lets a server decide without the final wait once all voters have
-	// been heard and agree: no better vote can come. Apache's server waits.
+	// Hurry lets a server decide without the final wait once all voters agree
+	// but those to which the connection was lost (Lost): no better vote is on
+	// its way. Apache's server waits. Which quorum decides makes no difference
+	// to safety.
 	Hurry bool
 }
 
@@ -135,6 +137,8 @@ type Election struct {
 	deadline  int64
 	finishing bool // a quorum has been seen; deadline ends the final wait
 
+	lost map[int64]bool // servers to which there was a connection and is none
+
 	out Effects // of the call under way
 }
 
@@ -149,7 +153,7 @@ func NewElection(o ElectionOptions, current, next *ensemble.Membership) *Electio
 			*d.value = d.usual
 		}
 	}
-	e := &Election{opt: o, deadline: NoDeadline}
+	e := &Election{opt: o, deadline: NoDeadline, lost: map[int64]bool{}}
 	e.Configure(current, next)
 	return e
 }
@@ -239,6 +243,16 @@ func (e *Election) Receive(now, from int64, n *wire.Notification) Effects {
 		e.hear(now, from, n)
 	case n.State == wire.Looking && e.state != wire.Looking:
 		e.send(from, e.current)
+	}
+	return e.take()
+}
+
+// Lost says that the connection to a server is lost, or that there is one again:
+// only what was there can be lost.
+func (e *Election) Lost(id int64, lost bool) Effects {
+	if delete(e.lost, id); lost {
+		e.lost[id] = true
+		e.hurry()
 	}
 	return e.take()
 }

@@ -1,6 +1,7 @@
 package zab
 
 import (
+	"slices"
 	"sort"
 
 	"zooid/internal/wire"
@@ -113,10 +114,16 @@ func (e *Election) settle(now int64) {
 
 // hurry ends the final wait early where it may, see ElectionOptions.Hurry.
 func (e *Election) hurry() {
-	mine := seenVote{Vote: e.vote()}
-	if all := e.supporters(e.received, mine); e.opt.Hurry && len(all) == len(e.quorums.Voters()) {
-		e.decide(e.vote(), all)
+	if !e.opt.Hurry || !e.finishing {
+		return
 	}
+	all := e.supporters(e.received, seenVote{Vote: e.vote()})
+	for _, id := range e.quorums.Voters() {
+		if _, found := slices.BinarySearch(all, id); !found && !e.lost[id] {
+			return
+		}
+	}
+	e.decide(e.vote(), all)
 }
 
 // hearDecided takes the vote of a server that follows or leads. If it belongs

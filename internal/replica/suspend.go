@@ -1,0 +1,95 @@
+package replica
+
+import (
+	"zooid/internal/jute"
+	"zooid/internal/wire"
+)
+
+// A server that loses its leader, or its followers, keeps the connections of
+// its clients for a tick (docs/adr/0006): they wait for the next leader instead
+// of all coming back at once. What they had asked for is either in the history
+// that the next leader begins with, and is answered when that is applied, or it
+// will never be, and is asked for again. Apache's server closes them at once.
+
+// suspend stops answering clients. Those without a session yet are closed.
+func (r *Replica) suspend() {
+	p := r.peer
+	if !r.suspended {
+		r.suspended, p.suspendedAt = true, r.now.Mono
+	}
+	for _, c := range r.conns {
+		switch {
+		case c == nil || c.gone:
+		case c.sess == nil || !c.sess.committed:
+			r.close(c, "the server has lost its quorum")
+		default:
+			c.syncs = 0
+		}
+	}
+}
+
+// closeAll closes all clients.
+func (r *Replica) closeAll(why string) {
+	r.suspended = false
+	for _, c := range r.conns {
+		if c != nil {
+			r.close(c, why)
+		}
+	}
+}
+
+// park keeps requests of a client that waits for a leader.
+func (c *conn) park(frames []byte, at int64) {
+	if len(c.parked) == 0 {
+		c.parkedAt = at
+	}
+	c.parked = append(c.parked, frames...)
+}
+
+// resume goes on with the clients that waited.
+func (r *Replica) resume() {
+	if !r.suspended {
+		return
+	}
+	r.suspended = false
+	if !r.serving {
+		r.closeAll("this server leads and does not serve clients")
+		return
+	}
+	for _, c := range r.conns {
+		if c != nil && !c.gone {
+			r.resumeConn(c)
+		}
+	}
+}
+
+// resumeConn asks again for what was in flight, and takes what has come since.
+func (r *Replica) resumeConn(c *conn) {
+	if r.leads() {
+		c.sess.owner = 0
+	}
+	r.touch(c.sess)
+	for i := c.slotHead; i < len(c.slots); i++ {
+		s := &c.slots[i]
+		if s.kind == slotRead {
+			continue
+		}
+		frame := c.frame(*s)
+		d := jute.NewDecoder(frame)
+		var h wire.RequestHeader
+		h.Decode(&d)
+		switch {
+		case s.kind == slotSync:
+			s.kind = r.beginSync(c, h, frame[d.Offset():])
+		case r.leads():
+			r.prep(c, h, frame[d.Offset():])
+		default:
+			r.forward(c, h, frame[d.Offset():])
+		}
+	}
+	r.release(c)
+	if frames := c.parked; len(frames) > 0 {
+		c.parked = nil
+		r.clientBatch(&Event{Kind: ClientBatch, Conn: c.id, Frames: frames, At: c.parkedAt})
+	}
+}
