@@ -35,7 +35,7 @@ func TestCLIMT(t *testing.T) {
 		{"delete /cli/n-0000000000", "rc = 0"},
 		{"get /nowhere", "rc = -101"},
 	} {
-		ctx, cancel := context.WithTimeout(t.Context(), caseTime)
+		ctx, cancel := context.WithTimeout(t.Context(), harness.CaseTime)
 		out, err := exec.CommandContext(ctx, cli, "-h", s.Addr(), "-c", c.command).CombinedOutput()
 		cancel()
 		if err != nil || !strings.Contains(string(out), c.want) {

@@ -1,21 +1,14 @@
 package clients
 
 import (
-	"bufio"
-	"bytes"
 	"fmt"
-	"io"
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"zooid/test/interop/harness"
 	"zooid/test/interop/script"
 )
-
-// caseTime is how long one case of a foreign suite may take.
-const caseTime = 120 * time.Second
 
 // program is a foreign suite: command makes its command line.
 type program func(args ...string) *exec.Cmd
@@ -46,42 +39,11 @@ func options() harness.Options {
 	}
 }
 
-// converse runs one case: it does what the program asks for by "@" lines and
-// fails when the program does.
+// converse runs one case: it does with the server what the program asks for,
+// and fails when the program does.
 func converse(t *testing.T, s *harness.Server, cmd *exec.Cmd) {
 	t.Helper()
-	var errors bytes.Buffer
-	cmd.Stderr = &errors
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	timer := time.AfterFunc(caseTime, func() { _ = cmd.Process.Kill() })
-	defer timer.Stop()
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		order, ok := strings.CutPrefix(lines.Text(), "@")
-		if !ok {
-			t.Log(lines.Text())
-			continue
-		}
-		if err := obey(s, order); err != nil {
-			t.Error(err)
-		}
-		if _, err := io.WriteString(in, "done\n"); err != nil {
-			t.Errorf("after @%s: %v", order, err)
-		}
-	}
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("%v\n%s", err, strings.TrimSpace(errors.String()))
-	}
+	harness.Converse(t, cmd, func(order string) error { return obey(s, order) })
 }
 
 func obey(s *harness.Server, order string) error {

@@ -83,13 +83,20 @@ func (s *Server) showLog() {
 		return
 	}
 	text := s.Output()
-	kept := filepath.Join(Root(), "build", "ensemble-logs", strings.NewReplacer("/", "_", " ", "_").Replace(s.t.Name()),
-		fmt.Sprintf("member-%d.log", s.opt.member))
-	err := os.MkdirAll(filepath.Dir(kept), 0o755)
-	if err == nil {
-		err = os.WriteFile(kept, []byte(text), 0o644)
-	}
+	kept := LogFile(s.t, fmt.Sprintf("member-%d.log", s.opt.member))
+	err := os.WriteFile(kept, []byte(text), 0o644)
 	s.t.Logf("log of member %d (%s), kept in %s (%v), last lines:\n%s", s.opt.member, s.opt.Kind, kept, err, tail(text, 40))
+}
+
+// LogFile is a path in the git-ignored folder that keeps what a failed test
+// leaves behind for whoever looks into it.
+func LogFile(t testing.TB, name string) string {
+	t.Helper()
+	dir := filepath.Join(Root(), "build", "ensemble-logs", strings.NewReplacer("/", "_", " ", "_").Replace(t.Name()))
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Error(err)
+	}
+	return filepath.Join(dir, name)
 }
 
 // Kind tells which implementation this server is.

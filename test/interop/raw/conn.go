@@ -212,6 +212,10 @@ func (c *Conn) Call(op int32, body Bytes) (Reply, error) {
 	}
 }
 
+// CountFrom sets the xid that the next request follows. A client numbers the
+// requests of a session on when it changes the connection.
+func (c *Conn) CountFrom(xid int32) { c.xid = xid }
+
 func (c *Conn) nextXid(op int32) int32 {
 	switch op {
 	case OpPing:
