@@ -57,7 +57,7 @@ wire < loadgen < cmd/zooid;
 
 # The simulator replaces the shell, the ports and the disk: if it imported
 # them it would test them instead of the core.
-{replica, storage} < test/sim;
+{replica, storage} < {test/sim, test/sim/ensemble};
 `
 
 // core lists the packages in which time, randomness and I/O are values that
@@ -271,7 +271,7 @@ func TestLayers(t *testing.T) {
 	_, files := parseProject(t)
 	for _, f := range files {
 		name := layerName(f.dir)
-		strict := !f.test || f.dir == "test/sim"
+		strict := !f.test || f.dir == "test/sim" || strings.HasPrefix(f.dir, "test/sim/")
 		if !strict || name == "." {
 			continue
 		}

@@ -1,0 +1,383 @@
+package ensemble
+
+import (
+	"bytes"
+	"fmt"
+
+	"zooid/internal/jute"
+	"zooid/internal/wire"
+	"zooid/internal/zab"
+)
+
+// client is one user of the ensemble, who goes from server to server with its
+// session.
+type client struct {
+	w *world
+	n int
+
+	id       int64 // session, 0 for none
+	password []byte
+	timeout  int32
+	zxid     int64 // the newest that the session has seen
+	xid      int32
+
+	conn     *conn
+	greeted  bool
+	heard    int64 // from the server; world's time
+	lastSent int64
+	sent     []*request
+	watches  map[string]int64 // path -> zxid of the read that set it
+	asleep   int64            // until then it does nothing
+
+	parted   bool // has done what it does at the end of the run
+	stable   int64
+	sessions int // that it has begun
+}
+
+func newClient(w *world, n int) *client { return &client{w: w, n: n} }
+
+// act lets the client do something, again and again.
+func (c *client) act() {
+	w := c.w
+	if w.silent {
+		return
+	}
+	defer w.after(1+w.upTo(w.prof.think), c.act)
+	switch {
+	case w.now < c.asleep && !w.calm:
+	case c.conn == nil:
+		c.connect()
+	case w.now-c.heard > c.patience():
+		c.drop("the server is silent")
+	case !c.greeted:
+	case w.calm:
+		c.part()
+	case w.chance(60):
+		c.leave()
+	default:
+		c.talk()
+	}
+}
+
+// patience is how long a client waits for a sign of its server.
+func (c *client) patience() int64 {
+	if c.greeted {
+		return int64(c.timeout) * 2 / 3
+	}
+	return 6 * c.w.prof.tick
+}
+
+// connect opens a connection to some server.
+func (c *client) connect() {
+	w := c.w
+	s := w.servers[w.rng.IntN(len(w.servers))]
+	if s.life == nil {
+		return
+	}
+	q := wire.ConnectRequest{TimeOut: int32((6 + w.rng.Int64N(14)) * w.prof.tick), Passwd: make([]byte, 16), HasReadOnly: true}
+	if c.id != 0 {
+		q.SessionID, q.Passwd, q.LastZxidSeen = c.id, c.password, c.zxid
+	}
+	conn := &conn{client: c, l: s.life, up: w.newPipe(0, s.id), down: w.newPipe(s.id, 0)}
+	c.conn, c.heard, c.lastSent = conn, w.now, w.now
+	conn.up.send(func() {
+		if conn.l.s.life == conn.l {
+			conn.l.accept(conn, q.Append(nil))
+		}
+	})
+}
+
+// drop closes the connection and keeps the session.
+func (c *client) drop(why string) {
+	if c.conn == nil {
+		return
+	}
+	c.w.trace("client %d leaves server %d: %s", c.n, c.conn.l.s.id, why)
+	c.conn.hangUp()
+	c.conn, c.sent, c.greeted, c.watches = nil, nil, false, nil
+}
+
+// leave breaks off in one of several ways.
+func (c *client) leave() {
+	w := c.w
+	c.drop("as it likes")
+	switch w.rng.IntN(4) {
+	case 0: // dies; somebody else takes its place
+		c.forget()
+		w.met("client died")
+	case 1:
+		c.asleep = w.now + w.upTo(30*w.prof.tick)
+	case 2:
+		c.connect() // before the server has noticed
+	}
+}
+
+// forget ends the session on the client's side.
+func (c *client) forget() { c.id, c.zxid, c.xid, c.stable = 0, 0, 0, 0 }
+
+func (c *client) send(list ...*request) {
+	for _, q := range list {
+		if q.op == wire.OpPing {
+			q.xid = wire.XidPing
+		} else {
+			c.xid++
+			q.xid = c.xid
+		}
+	}
+	conn := c.conn
+	c.sent = append(c.sent, list...)
+	c.lastSent = c.w.now
+	conn.up.send(func() {
+		if conn.l.s.life == conn.l {
+			conn.arrived(list)
+		}
+	})
+}
+
+// talk sends some requests.
+func (c *client) talk() {
+	w := c.w
+	switch n := len(c.sent); {
+	case n > 40 || n > 0 && c.sent[n-1].op == wire.OpCloseSession:
+		return
+	case w.now-c.lastSent > int64(c.timeout)/3:
+		c.send(&request{op: wire.OpPing})
+		return
+	case w.chance(3):
+		return
+	}
+	var list []*request
+	for n := 1 + w.rng.IntN(w.prof.pipeline); n > 0; n-- {
+		q := c.generate()
+		list = append(list, q)
+		if q.op == wire.OpCloseSession {
+			break
+		}
+	}
+	c.send(list...)
+}
+
+func (c *client) generate() *request {
+	w := c.w
+	path := fmt.Sprintf("/n%d", w.rng.IntN(8))
+	data := fmt.Sprintf("%d.%d.%d", c.n, c.sessions, w.rng.IntN(1_000_000))
+	if w.chance(10) {
+		data += string(bytes.Repeat([]byte("x"), w.rng.IntN(2000)))
+	}
+	switch n := w.rng.IntN(100); {
+	case n < 14:
+		return &request{op: wire.OpCreate, path: path, data: data}
+	case n < 22:
+		return &request{op: wire.OpCreate, path: path, data: data, flags: 1}
+	case n < 32:
+		return &request{op: wire.OpCreate, path: "/s-", data: data, flags: int32(2 + w.rng.IntN(2))}
+	case n < 44:
+		return &request{op: wire.OpDelete, path: path, version: -1}
+	case n < 58:
+		return &request{op: wire.OpSetData, path: path, data: data, version: int32(w.rng.IntN(3)) - 1}
+	case n < 64:
+		return &request{op: wire.OpMulti, subs: []*request{
+			{op: wire.OpCheck, path: path, version: -1}, {op: wire.OpSetData, path: path, data: data, version: -1},
+			{op: wire.OpCreate, path: "/s-", data: data, flags: 2},
+		}}
+	case n < 72:
+		q := &request{op: wire.OpSync, path: "/"}
+		if l := c.conn.l; l.serving {
+			q.mustSee = w.truth.toldIn(l.epoch)
+		}
+		return q
+	case n < 84:
+		return &request{op: wire.OpGetData, path: path, watch: w.chance(2)}
+	case n < 98 || !w.chance(4):
+		return &request{op: wire.OpExists, path: path, watch: w.chance(2)}
+	}
+	return &request{op: wire.OpCloseSession}
+}
+
+// part does what the client does at the end of the run.
+func (c *client) part() {
+	switch {
+	case len(c.sent) > 0:
+	case !c.parted:
+		q := &request{op: wire.OpSync, path: "/"}
+		c.send(&request{op: wire.OpCreate, path: "/s-", flags: 3}, q, &request{op: wire.OpExists, path: "/n1"})
+		c.parted = true
+	case c.w.now-c.lastSent > int64(c.timeout)/3:
+		c.send(&request{op: wire.OpPing})
+	}
+}
+
+// content says whether the client has nothing left to wait for.
+func (c *client) content() bool { return c.greeted && c.parted && len(c.sent) == 0 }
+
+// frame takes the next frame of the server.
+func (c *client) frame(f []byte) {
+	c.heard = c.w.now
+	d := jute.NewDecoder(f)
+	if !c.greeted {
+		c.welcome(&d)
+		return
+	}
+	var h wire.ReplyHeader
+	h.Decode(&d)
+	if d.Err() != nil {
+		c.fail("reply", "a frame of %d bytes that is no reply", len(f))
+	}
+	if h.Zxid < c.zxid {
+		c.fail("zxid", "0x%x was shown and then 0x%x", c.zxid, h.Zxid)
+	}
+	if h.Xid == wire.XidNotification {
+		c.notified(&h, &d)
+	} else {
+		c.replied(&h, &d)
+	}
+	if c.id != 0 {
+		c.zxid = max(c.zxid, h.Zxid)
+	}
+}
+
+// welcome reads the connect response.
+func (c *client) welcome(d *jute.Decoder) {
+	var r wire.ConnectResponse
+	r.Decode(d)
+	if r.TimeOut <= 0 {
+		c.w.trace("client %d: session 0x%x has expired", c.n, c.id)
+		c.w.met("session lost")
+		if c.stable != 0 {
+			c.fail("stable", "its session has expired although all was well")
+		}
+		c.forget()
+		c.parted = false
+		c.drop("the session has expired")
+		return
+	}
+	if c.id == 0 {
+		c.sessions++
+		c.w.met("session begun")
+	} else {
+		c.w.met("session resumed")
+	}
+	if c.id != 0 && c.id != r.SessionID {
+		c.fail("session", "session 0x%x was asked for and 0x%x came", c.id, r.SessionID)
+	}
+	c.greeted, c.watches = true, map[string]int64{}
+	c.id, c.password, c.timeout = r.SessionID, bytes.Clone(r.Passwd), r.TimeOut
+}
+
+func (c *client) fail(check, format string, args ...any) {
+	c.w.fail(check, "client %d, session 0x%x, server %d: %s", c.n, c.id, c.conn.l.s.id, fmt.Sprintf(format, args...))
+}
+
+// notified takes an event: of the first change behind the read that set the
+// watch.
+func (c *client) notified(h *wire.ReplyHeader, d *jute.Decoder) {
+	var e wire.WatcherEvent
+	e.Decode(d)
+	path := string(e.Path)
+	set, watched := c.watches[path]
+	if !watched {
+		c.fail("I3", "an event of %s, which is not watched", path)
+	}
+	next, ok := c.w.truth.next(path, set)
+	if !ok || next.zxid != h.Zxid {
+		c.fail("I3", "an event of %s at 0x%x, but the first change behind 0x%x is %+v", path, h.Zxid, set, next)
+	}
+	delete(c.watches, path)
+	c.w.met("event")
+}
+
+// replied takes a reply.
+func (c *client) replied(h *wire.ReplyHeader, d *jute.Decoder) {
+	t := c.w.truth
+	if len(c.sent) == 0 {
+		c.fail("I2", "a reply with xid %d to no request", h.Xid)
+	}
+	q := c.sent[0]
+	c.sent = c.sent[1:]
+	if h.Xid != q.xid {
+		c.fail("I2", "a reply with xid %d where %v is due", h.Xid, q)
+	}
+	for path, set := range c.watches {
+		if next, ok := t.next(path, set); ok && next.zxid <= h.Zxid {
+			c.fail("I3", "the reply to %v as of 0x%x came before the event of %s at 0x%x", q, h.Zxid, path, next.zxid)
+		}
+	}
+	switch {
+	case q.writes():
+		c.written(q, h, d)
+	case h.Err == wire.CodeSessionExpired:
+		// It is closing.
+	case q.op == wire.OpGetData || q.op == wire.OpExists:
+		c.read(q, h, d)
+	case q.op == wire.OpSync:
+		if h.Zxid < q.mustSee {
+			c.fail("sync", "a sync shows 0x%x, but 0x%x was told to somebody before", h.Zxid, q.mustSee)
+		}
+		c.w.met("sync")
+	}
+}
+
+// written takes the reply to a write.
+func (c *client) written(q *request, h *wire.ReplyHeader, d *jute.Decoder) {
+	t := c.w.truth
+	x := t.txns[h.Zxid]
+	_, committed := t.at[h.Zxid]
+	if x == nil || !committed || x.head.ClientID != c.id || x.head.Cxid != q.xid {
+		c.fail("reply", "%v was answered as 0x%x (committed %v), which is %+v", q, h.Zxid, committed, x)
+	}
+	t.tell(h.Zxid)
+	if h.Err != wire.CodeOK {
+		c.w.met("write refused")
+		return
+	}
+	c.w.met("write")
+	switch q.op {
+	case wire.OpCloseSession:
+		c.forget()
+	case wire.OpCreate:
+		if q.flags >= 2 {
+			t.sequence(c, d.String())
+		}
+	}
+}
+
+// read takes the reply to a read: it shows what was committed as of its zxid.
+func (c *client) read(q *request, h *wire.ReplyHeader, d *jute.Decoder) {
+	want := c.w.truth.seen(q.path, h.Zxid)
+	if (h.Err == wire.CodeOK) != want.exists {
+		c.fail("read", "%v as of 0x%x: code %v, but it is %+v", q, h.Zxid, h.Err, want)
+	}
+	if q.op == wire.OpGetData && want.exists {
+		if data := string(d.Buffer()); data != want.data {
+			c.fail("read", "%v as of 0x%x: %.40q, but it is %.40q", q, h.Zxid, data, want.data)
+		}
+	}
+	if q.watch && (want.exists || q.op == wire.OpExists) {
+		if _, twice := c.watches[q.path]; !twice {
+			c.watches[q.path] = h.Zxid
+		}
+	}
+	c.w.met("read")
+}
+
+// tell notes what a client has been told, by the epoch of its leader.
+func (t *truth) tell(zxid int64) { e := zab.EpochOf(zxid); t.told[e] = max(t.told[e], zxid) }
+
+// toldIn is the newest transaction that somebody was told of up to an epoch.
+func (t *truth) toldIn(epoch int64) int64 {
+	newest := int64(0)
+	for e, zxid := range t.told {
+		if e <= epoch {
+			newest = max(newest, zxid)
+		}
+	}
+	return newest
+}
+
+// sequence checks that a sequential path was never given before.
+func (t *truth) sequence(c *client, path string) {
+	if t.given[path] {
+		c.fail("sequence", "%s was given twice", path)
+	}
+	t.given[path] = true
+}

@@ -1,0 +1,372 @@
+package ensemble
+
+import (
+	"errors"
+	"hash/fnv"
+	"path"
+
+	"zooid/internal/replica"
+	"zooid/internal/storage"
+	"zooid/internal/vfs"
+)
+
+// The directories of each server.
+const (
+	dataDir    = "/data"
+	dataLogDir = "/datalog"
+)
+
+// disk is the file system of a server, which outlives its processes. A crash
+// may come between any two operations.
+type disk struct {
+	s     *server
+	mem   *vfs.Mem
+	fs    *vfs.Faulty
+	cutIn int  // a crash comes before this many operations more; 0 = none
+	dead  bool // it came
+}
+
+// powerCut is what a crash in the middle of a call of storage panics with.
+type powerCut struct{}
+
+var errDead = errors.New("the machine is off")
+
+func newDisk(s *server) *disk {
+	d := &disk{s: s}
+	d.use(vfs.NewMem())
+	return d
+}
+
+// use makes mem the disk, as it is found at power on.
+func (d *disk) use(mem *vfs.Mem) {
+	d.mem, d.cutIn, d.dead = mem, 0, false
+	d.fs = vfs.NewFaulty(mem, func(vfs.Op) *vfs.Fault {
+		if d.dead {
+			return &vfs.Fault{Err: errDead}
+		}
+		if d.cutIn > 0 {
+			if d.cutIn--; d.cutIn == 0 {
+				d.dead = true
+				panic(powerCut{})
+			}
+		}
+		return nil
+	})
+}
+
+// guard runs a call into storage, in which the power may go. It returns
+// whether the process still lives.
+func (l *life) guard(call func()) (alive bool) {
+	defer func() {
+		if x := recover(); x != nil {
+			if _, cut := x.(powerCut); !cut {
+				panic(x)
+			}
+			l.w.met("crash inside a call of storage")
+			if l.w.chance(3) {
+				l.s.kill()
+			} else {
+				l.s.powerOff()
+			}
+			alive = false
+		}
+	}()
+	call()
+	return l.s.life == l
+}
+
+// queued is a record on its way to the disk, with a sum of what it was when
+// the core made it.
+type queued struct {
+	replica.Record
+	sum uint64
+}
+
+func sumOf(b []byte) uint64 {
+	h := fnv.New64a()
+	h.Write(b)
+	return h.Sum64()
+}
+
+func (l *life) enqueue(rec *replica.Record) {
+	l.queue = append(l.queue, queued{*rec, sumOf(rec.Entry)})
+	l.w.trail(rec.Entry)
+	l.work()
+}
+
+// pace is how long the disk takes for something.
+func (l *life) pace(ms int64) int64 {
+	if l.w.now < l.s.slow {
+		return l.w.upTo(3 * l.w.prof.tick)
+	}
+	return l.w.upTo(ms)
+}
+
+// work lets the disk writer take what waits.
+func (l *life) work() {
+	if l.busy || len(l.queue) == 0 {
+		return
+	}
+	l.busy = true
+	l.after(l.pace(l.w.prof.diskDelay), l.write)
+}
+
+// write takes the next records: entries together, anything else alone.
+func (l *life) write() {
+	n := 0
+	for n < len(l.queue) && l.queue[n].Op == replica.Append {
+		n++
+	}
+	if n == 0 {
+		rec := l.queue[0]
+		l.queue = l.queue[1:]
+		l.perform(&rec)
+		return
+	}
+	n = 1 + l.w.rng.IntN(n)
+	batch := append([]queued(nil), l.queue[:n]...)
+	l.queue = l.queue[n:]
+	if l.w.mutant(ackBeforeSync) {
+		l.durable(batch)
+	}
+	alive := l.guard(func() {
+		for i := range batch {
+			l.append(&batch[i])
+		}
+	})
+	if alive {
+		l.after(l.pace(l.w.prof.fsync), func() { l.commit(batch) })
+	}
+}
+
+func (l *life) append(rec *queued) {
+	l.intact(rec)
+	var err error
+	if rec.Roll {
+		err = l.log.Roll()
+	}
+	if err == nil {
+		err = l.log.Append(rec.Zxid, rec.Entry)
+	}
+	if err != nil {
+		l.w.fail("log", "server %d cannot write 0x%x: %v", l.s.id, rec.Zxid, err)
+	}
+}
+
+// intact checks that the bytes of a record are what they were (I8).
+func (l *life) intact(rec *queued) {
+	if sumOf(rec.Entry) != rec.sum {
+		l.w.fail("I8", "server %d: the record of 0x%x changed before it was durable", l.s.id, rec.Zxid)
+	}
+}
+
+// commit syncs what was written, and goes on.
+func (l *life) commit(batch []queued) {
+	alive := l.guard(func() {
+		if _, err := l.log.Commit(); err != nil {
+			l.w.fail("log", "server %d cannot commit: %v", l.s.id, err)
+		}
+	})
+	if !alive {
+		return
+	}
+	for i := range batch {
+		l.intact(&batch[i])
+	}
+	l.s.held = batch[len(batch)-1].Zxid
+	if !l.w.mutant(ackBeforeSync) {
+		l.durable(batch)
+	}
+	l.busy = false
+	l.work()
+}
+
+func (l *life) durable(batch []queued) {
+	l.put(replica.Event{Kind: replica.Durable, Zxid: batch[len(batch)-1].Zxid})
+}
+
+// perform does what is no entry; everything before it is durable.
+func (l *life) perform(rec *queued) {
+	answer := &replica.PeerEvent{Token: rec.Token}
+	alive := l.guard(func() {
+		var err error
+		switch rec.Op {
+		case replica.SaveAccepted:
+			err = l.dirs.WriteEpoch(storage.AcceptedEpoch, rec.Epoch)
+		case replica.SaveCurrent:
+			err = l.dirs.WriteEpoch(storage.CurrentEpoch, rec.Epoch)
+		case replica.Truncate, replica.TruncateAndLoad, replica.DropBehind:
+			answer.State, err = l.takeBack(rec)
+		}
+		if err != nil {
+			l.w.fail("disk", "server %d, operation %d, zxid 0x%x: %v", l.s.id, rec.Op, rec.Zxid, err)
+		}
+	})
+	if alive {
+		l.after(l.pace(l.w.prof.fsync), func() {
+			l.busy = false
+			l.put(replica.Event{Kind: replica.Stored, Peer: answer})
+			l.work()
+		})
+	}
+}
+
+// takeBack cuts the log, and reads the state again if that is asked for.
+func (l *life) takeBack(rec *queued) (*replica.Restore, error) {
+	l.w.met([...]string{replica.Truncate: "log cut", replica.TruncateAndLoad: "log cut and loaded", replica.DropBehind: "log dropped"}[rec.Op])
+	if err := l.log.Close(); err != nil {
+		return nil, err
+	}
+	s := l.s
+	s.cutTo = l.w.truth.before(s.held, rec.Zxid)
+	if err := takeBack(l.dirs, rec.Zxid, rec.Op == replica.DropBehind); err != nil {
+		return nil, err
+	}
+	s.held, s.cutTo = s.cutTo, -1
+	l.log = l.openLog()
+	if rec.Op != replica.TruncateAndLoad {
+		return nil, nil
+	}
+	t := &restorer{replica.NewRestore(l.cfg)}
+	report, err := storage.Recover(l.dirs, storage.RecoverOptions{}, t)
+	if err == nil && report.LastZxid != rec.Zxid {
+		l.w.fail("truncate", "server %d was to go back to 0x%x and is at 0x%x", s.id, rec.Zxid, report.LastZxid)
+	}
+	return t.Restore, err
+}
+
+// takeBack takes back what logs and snapshots hold behind zxid.
+func takeBack(d *storage.Dirs, zxid int64, drop bool) error {
+	snaps, err := storage.Snapshots(d.FS, d.Snap)
+	if err != nil {
+		return err
+	}
+	for i := len(snaps) - 1; i >= 0; i-- {
+		if z, _ := storage.SnapshotZxid(path.Base(snaps[i].Path)); z > zxid {
+			if err := d.FS.Remove(snaps[i].Path); err != nil {
+				return err
+			}
+		}
+	}
+	if err := d.FS.SyncDir(d.Snap); err != nil {
+		return err
+	}
+	logs, err := storage.Logs(d.FS, d.Log)
+	if err != nil || len(logs) == 0 {
+		return err
+	}
+	if drop {
+		if last := lastUpTo(d, zxid); last != 0 {
+			zxid = last
+		}
+	}
+	_, err = storage.Truncate(d, zxid, storage.Limits{})
+	return err
+}
+
+// lastUpTo is the newest transaction in the logs that is not behind zxid.
+func lastUpTo(d *storage.Dirs, zxid int64) int64 {
+	last := int64(0)
+	logs, _ := storage.Logs(d.FS, d.Log)
+	for _, f := range logs {
+		r, err := storage.OpenLogReader(d.FS, f.Path, storage.Limits{})
+		if err != nil {
+			continue
+		}
+		for {
+			e, err := r.Next()
+			if err != nil || e.Header.Zxid > zxid {
+				break
+			}
+			last = e.Header.Zxid
+		}
+		r.Close()
+	}
+	return last
+}
+
+func (l *life) openLog() *storage.Log {
+	p := &l.w.prof
+	return storage.OpenLog(l.dirs.FS, l.dirs.Log, storage.LogOptions{PreAlloc: p.preAlloc, SizeLimit: p.sizeLimit})
+}
+
+// snapshotJob is a snapshot under way.
+type snapshotJob struct {
+	snap *replica.Snapshot
+	out  *storage.SnapshotWriter
+	part int
+	buf  []byte
+}
+
+func (l *life) startSnapshot(snap *replica.Snapshot) {
+	if l.job != nil {
+		if !snap.Received {
+			l.w.fail("snapshot", "server %d begins a snapshot while another is under way", l.s.id)
+		}
+		l.w.met("snapshot given up for the leader's")
+		l.giveUp()
+	}
+	l.w.trace("%d: snapshot 0x%x begins, received %v", l.s.id, snap.Zxid, snap.Received)
+	j := &snapshotJob{snap: snap}
+	l.job = j
+	l.after(l.pace(l.w.prof.diskDelay), func() { l.snapshotTurn(j) })
+}
+
+// giveUp ends the snapshot under way.
+func (l *life) giveUp() {
+	if l.job.out != nil {
+		l.guard(l.job.out.Abort)
+	}
+	l.job.snap.Walk.Abort()
+	l.job = nil
+}
+
+func (l *life) snapshotTurn(j *snapshotJob) {
+	if l.job != j {
+		return
+	}
+	var done bool
+	alive := l.guard(func() {
+		var err error
+		if done, err = l.snapshotStep(j); err != nil {
+			l.w.fail("snapshot", "server %d: %v", l.s.id, err)
+		}
+	})
+	if !alive {
+		return
+	}
+	if !done {
+		l.after(l.pace(l.w.prof.diskDelay), func() { l.snapshotTurn(j) })
+		return
+	}
+	l.job = nil
+	l.w.met("snapshot written")
+	if j.snap.Received {
+		l.s.held = l.w.truth.norm(j.snap.Zxid)
+	}
+	l.put(replica.Event{Kind: replica.SnapshotDone, Received: j.snap.Received})
+}
+
+func (l *life) snapshotStep(j *snapshotJob) (done bool, err error) {
+	p := &l.w.prof
+	j.part++
+	switch j.part {
+	case 1:
+		j.out, err = storage.NewSnapshotWriter(l.dirs.FS, l.dirs.Snap, j.snap.Zxid, storage.SnapshotOptions{SyncEach: p.syncEach})
+		return false, err
+	case 2:
+		_, err = j.out.Write(j.snap.Sessions)
+		return false, err
+	case 3:
+		_, err = j.out.Write(j.snap.ACLs)
+		return false, err
+	}
+	j.buf, done = j.snap.Walk.Next(j.buf[:0], p.walkTurn)
+	if _, err = j.out.Write(j.buf); err != nil || !done {
+		return false, err
+	}
+	_, err = j.out.Finish(storage.SnapshotTail{
+		HasDigest: true, DigestZxid: j.snap.Zxid, Digest: int64(j.snap.Digest), HasLastZxid: p.lastZxid, LastZxid: j.snap.Zxid,
+	})
+	return true, err
+}

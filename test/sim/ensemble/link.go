@@ -1,0 +1,295 @@
+package ensemble
+
+import (
+	"bytes"
+	"errors"
+
+	"zooid/internal/jute"
+	"zooid/internal/replica"
+	"zooid/internal/storage"
+	"zooid/internal/vfs"
+	"zooid/internal/wire"
+	"zooid/internal/zab"
+)
+
+// connectTries is how often a learner dials its leader
+// (Learner.connectToLeader).
+const connectTries = 5
+
+// end is one side of a connection between a learner and its leader.
+type end struct {
+	l      *life
+	id     zab.LinkID
+	term   uint64
+	peer   *end
+	pipe   *pipe // to the other side
+	closed bool
+
+	outbox []parcel // waits behind a stream
+	job    *sending
+	in     []byte // packets that are not complete
+}
+
+// parcel is what the core has for a connection: packets or a stream.
+type parcel struct {
+	packets []byte
+	stream  *replica.Stream
+}
+
+// sending is a stream under way: the pieces of a snapshot are gathered in a
+// file of their own, which the other side reads.
+type sending struct {
+	stream *replica.Stream
+	fs     *vfs.Mem
+	out    *storage.SnapshotWriter
+	part   int
+	buf    []byte
+}
+
+// connect dials the leader of a role until a connection stands, or enough.
+func (l *life) connect(role replica.RoleChange, try int) {
+	wait := l.w.latency()
+	if try > 1 {
+		wait += l.w.prof.tick / 2
+	}
+	l.after(wait, func() {
+		if l.role.Term != role.Term {
+			return
+		}
+		leader := l.w.server(role.Leader).life
+		switch {
+		case leader != nil && leader.role.State == wire.Leading && l.w.reachable(l.s.id, role.Leader):
+			l.w.link(l, leader)
+		case try < connectTries:
+			l.connect(role, try+1)
+		default:
+			l.put(replica.Event{Kind: replica.LinkDown, Peer: &replica.PeerEvent{Term: role.Term, Why: "the leader cannot be reached"}})
+		}
+	})
+}
+
+// link makes a connection between a learner and its leader.
+func (w *world) link(learner, leader *life) {
+	a, b := learner.newEnd(), leader.newEnd()
+	a.peer, b.peer = b, a
+	a.pipe, b.pipe = w.newPipe(learner.s.id, leader.s.id), w.newPipe(leader.s.id, learner.s.id)
+	w.trace("%d follows %d: link %d-%d", learner.s.id, leader.s.id, a.id, b.id)
+	w.met("link made")
+	for _, e := range []*end{b, a} {
+		e.l.put(replica.Event{Kind: replica.LinkUp, Peer: &replica.PeerEvent{Link: e.id, Term: e.term}})
+	}
+}
+
+func (l *life) newEnd() *end {
+	l.linkIDs++
+	e := &end{l: l, id: l.linkIDs, term: l.role.Term}
+	l.links = append(l.links, e)
+	return e
+}
+
+func (l *life) end(id zab.LinkID) *end {
+	for _, e := range l.links {
+		if e.id == id {
+			return e
+		}
+	}
+	return nil
+}
+
+// send queues what the core has for the other side.
+func (e *end) send(p parcel) {
+	e.outbox = append(e.outbox, p)
+	e.ship()
+}
+
+// ship hands on what waits, up to the end of the first stream.
+func (e *end) ship() {
+	for e.job == nil && len(e.outbox) > 0 && !e.closed {
+		p := e.outbox[0]
+		e.outbox = e.outbox[1:]
+		e.packets(p.packets)
+		if p.stream != nil {
+			e.job = &sending{stream: p.stream}
+			e.l.after(e.l.w.latency(), e.streamStep)
+		}
+	}
+}
+
+// packets sends bytes, in pieces as a stream may cut them.
+func (e *end) packets(b []byte) {
+	w := e.l.w
+	w.trail(b)
+	for len(b) > 0 {
+		n := len(b)
+		if w.chance(8) {
+			n = 1 + w.rng.IntN(n)
+		}
+		piece := bytes.Clone(b[:n])
+		b = b[n:]
+		e.pipe.send(func() { e.peer.receive(piece) })
+	}
+}
+
+// streamStep sends the next part of a stream.
+func (e *end) streamStep() {
+	if e.closed || e.job == nil {
+		return
+	}
+	j, w := e.job, e.l.w
+	if j.stream.Snapshot == nil {
+		e.sendLog(j.stream.After, j.stream.Upto)
+		e.job = nil
+		e.ship()
+		return
+	}
+	done, err := j.step(w)
+	if err != nil {
+		w.fail("stream", "a snapshot cannot be sent: %v", err)
+	}
+	e.progress()
+	e.pipe.send(e.peer.progress)
+	if !done {
+		e.l.after(w.latency(), e.streamStep)
+		return
+	}
+	zxid := j.stream.Snapshot.Zxid
+	e.pipe.send(func() { e.peer.snapshot(j.fs, zxid) })
+	w.met("snapshot sent")
+	e.job = nil
+	e.ship()
+}
+
+// step gathers one part of the snapshot.
+func (j *sending) step(w *world) (done bool, err error) {
+	s := j.stream.Snapshot
+	j.part++
+	switch j.part {
+	case 1:
+		j.fs = vfs.NewMem()
+		j.out, err = storage.NewSnapshotWriter(j.fs, "/", s.Zxid, storage.SnapshotOptions{})
+		if err == nil {
+			_, err = j.out.Write(s.Sessions)
+		}
+		return false, err
+	case 2:
+		_, err = j.out.Write(s.ACLs)
+		return false, err
+	}
+	j.buf, done = s.Walk.Next(j.buf[:0], w.prof.walkTurn)
+	if _, err = j.out.Write(j.buf); err == nil && done {
+		_, err = j.out.Finish(storage.SnapshotTail{HasDigest: true, DigestZxid: s.Zxid, Digest: int64(s.Digest)})
+	}
+	return done, err
+}
+
+func (e *end) progress() {
+	if !e.closed {
+		e.l.put(replica.Event{Kind: replica.Progress, Peer: &replica.PeerEvent{Link: e.id}})
+	}
+}
+
+// snapshot loads the snapshot that has come.
+func (e *end) snapshot(fs *vfs.Mem, zxid int64) {
+	if e.closed {
+		return
+	}
+	t := replica.NewRestore(e.l.cfg)
+	info, err := storage.ReadSnapshot(fs, "/"+storage.SnapshotName(zxid, storage.NoCompression), storage.Limits{}, t)
+	if err == nil {
+		err = t.SnapshotDone(zxid)
+	}
+	if err != nil {
+		e.l.w.fail("stream", "the snapshot of the leader cannot be read: %v", err)
+	}
+	e.l.w.trace("%d has loaded the leader's snapshot 0x%x, %d nodes", e.l.s.id, zxid, info.Nodes)
+	e.l.put(replica.Event{Kind: replica.Received, Peer: &replica.PeerEvent{Link: e.id, State: t}})
+}
+
+// receive takes bytes of packets.
+func (e *end) receive(b []byte) {
+	if e.closed {
+		return
+	}
+	e.in = append(e.in, b...)
+	var list []wire.QuorumPacket
+	at := 0
+	for {
+		var p wire.QuorumPacket
+		n, err := p.Decode(e.in[at:], 1<<20)
+		if errors.Is(err, jute.ErrShort) {
+			break
+		}
+		if err != nil {
+			e.l.w.fail("stream", "packets cannot be decoded: %v", err)
+		}
+		at += n
+		list = append(list, p)
+	}
+	e.in = e.in[at:len(e.in):len(e.in)] // the list shares what is before
+	if len(list) > 0 {
+		e.l.put(replica.Event{Kind: replica.Packets, Peer: &replica.PeerEvent{Link: e.id, Packets: list}})
+	}
+}
+
+// forget takes a side out of its server.
+func (e *end) forget() {
+	e.closed = true
+	if e.job != nil && e.job.stream.Snapshot != nil {
+		e.job.stream.Snapshot.Walk.Abort()
+	}
+	for _, p := range e.outbox {
+		if p.stream != nil && p.stream.Snapshot != nil {
+			p.stream.Snapshot.Walk.Abort()
+		}
+	}
+	e.job, e.outbox = nil, nil
+	for i, x := range e.l.links {
+		if x == e {
+			e.l.links = append(e.l.links[:i:i], e.l.links[i+1:]...)
+			return
+		}
+	}
+}
+
+// close closes this side; the other one hears of it, behind what was sent or
+// instead of it.
+func (e *end) close(why string) {
+	if e.closed {
+		return
+	}
+	e.forget()
+	e.peer.pipe.dead = true
+	if e.l.w.chance(2) {
+		e.pipe.queue = nil
+	}
+	e.pipe.send(func() { e.peer.down(why) })
+}
+
+// vanish ends this side without a word, as a server without power does; the
+// other one learns of it by a try to send, some time later.
+func (e *end) vanish() {
+	if e.closed {
+		return
+	}
+	e.forget()
+	e.pipe.dead, e.peer.pipe.dead = true, true
+	e.l.w.after(e.l.w.upTo(20*e.l.w.prof.tick), func() { e.peer.down("no route to host") })
+}
+
+// down tells the core that the connection is gone.
+func (e *end) down(why string) {
+	if e.closed {
+		return
+	}
+	e.forget()
+	e.pipe.dead = true
+	e.l.put(replica.Event{Kind: replica.LinkDown, Peer: &replica.PeerEvent{Link: e.id, Why: why}})
+}
+
+// snap breaks the connection for both sides, each at its time.
+func (e *end) snap() {
+	e.pipe.dead, e.peer.pipe.dead = true, true
+	for _, x := range []*end{e, e.peer} {
+		e.l.w.after(e.l.w.upTo(2*e.l.w.prof.tick), func() { x.down("the connection broke") })
+	}
+}
