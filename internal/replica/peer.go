@@ -199,6 +199,8 @@ func (r *Replica) leave(why string) {
 	r.warn("leaving the role", "state", r.State(), "reason", why)
 	r.leader, p.learner, p.link, r.serving = nil, nil, 0, false
 	r.suspend()
+	// What is held is not in the log and will never be.
+	r.inflight = r.inflight[:len(r.inflight)-len(p.held)]
 	for i := r.inflightHead; i < len(r.inflight); i++ {
 		r.inflight[i].origin, r.inflight[i].sess, r.inflight[i].fresh = nil, nil, false
 	}
