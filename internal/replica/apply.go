@@ -18,13 +18,14 @@ func (r *Replica) commitTo(zxid int64) {
 		}
 		r.commit(p)
 		r.history.add(keptEntry{zxid: p.zxid, entry: p.entry})
+		// A sync comes behind what it waits for and before what follows.
+		r.releaseSyncs(p.zxid)
 		*p = proposal{}
 	}
 	if r.inflightHead == len(r.inflight) {
 		r.inflight, r.inflightHead = r.inflight[:0], 0
 	}
 	r.pending.applied(zxid)
-	r.releaseSyncs()
 	r.giveBack()
 }
 

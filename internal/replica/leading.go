@@ -281,14 +281,14 @@ func (r *Replica) learnerSync(k *zab.LearnerLink) {
 	r.peer.barriers = append(r.peer.barriers, barrier{zxid: r.leader.Proposed(), link: k.Link})
 }
 
-// releaseSyncs answers the syncs whose transactions are committed.
-func (r *Replica) releaseSyncs() {
+// releaseSyncs answers the syncs whose transactions are applied up to zxid.
+func (r *Replica) releaseSyncs(zxid int64) {
 	if r.peer == nil || !r.leads() {
 		return
 	}
 	p := r.peer
 	n := 0
-	for n < len(p.barriers) && p.barriers[n].zxid <= r.leader.Committed() {
+	for n < len(p.barriers) && p.barriers[n].zxid <= zxid {
 		b := p.barriers[n]
 		n++
 		if b.conn == nil {
