@@ -125,6 +125,7 @@ func (c *client) send(list ...*request) {
 		}
 	}
 	conn := c.conn
+	c.w.trace("client %d asks server %d: %v", c.n, conn.l.s.id, list)
 	c.sent = append(c.sent, list...)
 	c.lastSent = c.w.now
 	conn.up.send(func() {
@@ -294,6 +295,7 @@ func (c *client) replied(h *wire.ReplyHeader, d *jute.Decoder) {
 	}
 	q := c.sent[0]
 	c.sent = c.sent[1:]
+	c.w.trace("client %d is answered by server %d: %v %v 0x%x", c.n, c.conn.l.s.id, q, h.Err, h.Zxid)
 	if h.Xid != q.xid {
 		c.fail("I2", "a reply with xid %d where %v is due", h.Xid, q)
 	}

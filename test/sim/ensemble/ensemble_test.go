@@ -16,7 +16,7 @@ var (
 	oneSeed = flag.Uint64("seed", 0, "run only this seed")
 	seeds   = flag.Int("seeds", 0, "run a campaign of so many seeds")
 	first   = flag.Uint64("first", 1, "the first seed of a campaign")
-	trace   = flag.Bool("trace", false, "with -seed: tell what happens")
+	trace   = flag.Bool("tell", false, "with -seed: tell what happens")
 )
 
 // dailySeeds is how many seeds TestEnsembles runs by default: some seconds'

@@ -169,6 +169,7 @@ func (l *life) turn() {
 	}
 	events := l.admit(l.inbox[:n])
 	l.inbox = append([]replica.Event(nil), l.inbox[n:]...)
+	l.tell(events)
 	l.r.Step(l.clock(), events, &l.fx)
 	scribble(events)
 	l.w.truth.stepped(l)
@@ -187,6 +188,29 @@ func (l *life) turn() {
 	if l.s.life == l {
 		l.setAlarm()
 		l.wake()
+	}
+}
+
+// tell traces the events of a turn.
+func (l *life) tell(events []replica.Event) {
+	if l.w.opt.Trace == nil {
+		return
+	}
+	for i := range events {
+		switch ev := &events[i]; ev.Kind {
+		case replica.Tick:
+		case replica.Packets:
+			for _, p := range ev.Peer.Packets {
+				l.w.trace("%d: link %d brings %v 0x%x", l.s.id, ev.Peer.Link, p.Type, uint64(p.Zxid))
+			}
+		case replica.Vote:
+			v := ev.Peer.Vote
+			l.w.trace("%d: vote of %d: %v %d 0x%x round %d epoch %d", l.s.id, ev.Peer.From, v.State, v.Leader, uint64(v.Zxid), v.Round, v.PeerEpoch)
+		case replica.Durable:
+			l.w.trace("%d: durable 0x%x", l.s.id, ev.Zxid)
+		default:
+			l.w.trace("%d: event %d conn %d %+v", l.s.id, ev.Kind, ev.Conn, ev.Peer)
+		}
 	}
 }
 
