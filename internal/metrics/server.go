@@ -22,6 +22,7 @@ type Server struct {
 	Storage
 	Throttle
 	Ensemble
+	Quorum
 	Process
 }
 

@@ -39,6 +39,8 @@ func (s *Server) Reset() {
 func (s *Server) table() []row {
 	var rows []row
 	rows = append(rows, s.gauges()...)
+	rows = append(rows, s.roleGauges()...)
+	rows = append(rows, s.quotaGauges()...)
 	rows = append(rows, s.counters()...)
 	rows = append(rows, s.summaries()...)
 	rows = append(rows, s.distributions()...)
@@ -101,6 +103,12 @@ func (s *Server) gauges() []row {
 		{"auth_failed_count", &s.AuthFailedCount},
 		{"non_mtls_remote_conn_count", &s.NonMTLSRemoteConnCount},
 		{"non_mtls_local_conn_count", &s.NonMTLSLocalConnCount},
+	}
+}
+
+// quotaGauges are the gauge sets.
+func (s *Server) quotaGauges() []row {
+	return []row{
 		{"quota_count_limit_per_namespace", &s.QuotaCountLimit},
 		{"quota_bytes_limit_per_namespace", &s.QuotaBytesLimit},
 		{"quota_count_usage_per_namespace", &s.QuotaCountUsage},

@@ -26,6 +26,9 @@ func (n *Node) wireMetrics() {
 	m.ApproximateDataSize.From(count(func(r *replica.Replica) int64 { return r.Tree().DataSize() }))
 	m.GlobalSessions.From(count(func(r *replica.Replica) int64 { return int64(r.SessionCount()) }))
 	n.wireQuotas()
+	if n.member != nil {
+		n.member.wireMetrics()
+	}
 	m.Uptime.From(func() int64 { return time.Since(n.started).Milliseconds() })
 	m.OpenFileDescriptorCount.From(admin.OpenFiles)
 	m.MaxFileDescriptorCount.From(admin.MaxFiles)
@@ -80,6 +83,9 @@ func (n *Node) observe(fx *replica.Effects, items []item, begin replica.Time) {
 		n.observeFired(f)
 	}
 	n.observeUses(fx)
+	if n.member != nil {
+		n.member.observe(fx)
+	}
 	n.observeStats(fx)
 }
 
@@ -160,6 +166,9 @@ func (n *Node) observeStats(fx *replica.Effects) {
 	m.RequestCommitQueued.AddN(s.Commits - last.Commits)
 	m.OutstandingChangesQueued.AddN(s.ChangesQueued - last.ChangesQueued)
 	m.OutstandingChangesRemoved.AddN(s.ChangesRemoved - last.ChangesRemoved)
+	m.DiffCount.AddN(s.Peer.Diffs - last.Peer.Diffs)
+	m.SnapCount.AddN(s.Peer.Snaps - last.Peer.Snaps)
+	m.RevalidateCount.AddN(s.Peer.Revalidations - last.Peer.Revalidations)
 	n.lastStats = s
 }
 

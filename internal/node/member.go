@@ -36,6 +36,7 @@ type member struct {
 	epoch     atomic.Int64 // any goroutine
 	leader    atomic.Int64 // server id; any goroutine
 	votes     atomic.Int32 // messages of the election that wait for the loop
+	since     atomic.Int64 // clock at which the role began to serve; any goroutine
 	buf       []byte
 }
 
@@ -190,6 +191,7 @@ func (m *member) change(c *replica.RoleChange) {
 	m.role = *c
 	m.state.Store(int32(c.State))
 	m.leader.Store(c.Leader)
+	m.measureRole(c)
 	if c.Serving {
 		m.epoch.Store(c.Epoch)
 		m.broadcast.Store(true)

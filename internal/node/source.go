@@ -20,7 +20,10 @@ import (
 func (n *Node) Status() admin.Status {
 	s := admin.Status{Serving: n.serving.Load(), Mode: admin.Standalone}
 	if m := n.member; m != nil {
-		s.Mode, s.PeerState = admin.Mode(m.mode()), m.peerState()
+		s.Mode, s.PeerState, s.ObserverMasterID = admin.Mode(m.mode()), m.peerState(), m.leader.Load()
+		if s.Mode == admin.Leader {
+			s.Proposals = &n.metrics.ProposalSize
+		}
 	}
 	if !s.Serving {
 		return s // the core may not be there yet

@@ -134,6 +134,11 @@ func (r *Replica) sendWhatLacks(k *zab.LearnerLink, c zab.SyncChoice, entries []
 		}
 	}
 	r.leader.Synchronise(r.now.Mono, k, []byte(r.lastSeen().Text()))
+	if c.Method == zab.Snap {
+		r.stats.Peer.Snaps++
+	} else {
+		r.stats.Peer.Diffs++
+	}
 	r.note("bringing a learner up to date", "server", k.SID, "by", c.Method, "zxid", hexZxid(c.Zxid), "its_zxid", hexZxid(k.Zxid),
 		"transactions", len(entries), "from_log_behind", hexZxid(after), "observer", k.Observer)
 }
@@ -196,6 +201,7 @@ func (r *Replica) fromLearner(k *zab.LearnerLink, q *wire.QuorumPacket) {
 		r.leader.Heard(r.now.Mono, k)
 		r.learnerTouched(q.Data)
 	case wire.PacketRevalidate:
+		r.stats.Peer.Revalidations++
 		r.leader.Heard(r.now.Mono, k)
 		r.answerRevalidate(k, q.Data)
 	case wire.PacketRequest:

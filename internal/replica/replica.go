@@ -88,6 +88,15 @@ type Stats struct {
 	TTLDeleted       int64
 	ChangesQueued    int64 // records of changes in flight
 	ChangesRemoved   int64
+	Peer             PeerStats
+}
+
+// PeerStats are those of the Stats that only a member of an ensemble has.
+type PeerStats struct {
+	Diffs, Snaps  int64 // learners brought up to date; a TRUNC is a DIFF
+	Revalidations int64 // asked for by learners
+	Proposals     int64 // that a follower got, not those that it was brought up to date with
+	Commits       int64 // that a learner got, likewise
 }
 
 // Replica is the state machine. It is not safe for concurrent use, except as

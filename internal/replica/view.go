@@ -90,3 +90,35 @@ func (r *Replica) Membership() *ensemble.Membership {
 	}
 	return r.peer.current
 }
+
+// LeaderView is what a leader has around it, in numbers.
+type LeaderView struct {
+	Learners  int // connected, in sync or not
+	Followers int // that get the live traffic, with a vote or not
+	NonVoting int // of them, those without a vote
+	Observers int // that get the live traffic
+	Barriers  int // syncs that wait for a commit
+}
+
+// Leadership counts what is around a leader; all 0 when the server does not
+// lead.
+func (r *Replica) Leadership() (v LeaderView) {
+	if r.leader == nil || r.peer == nil {
+		return v
+	}
+	v.Barriers = len(r.peer.barriers)
+	for _, k := range r.leader.Learners() {
+		v.Learners++
+		switch {
+		case !k.Forwarding():
+		case k.Observer:
+			v.Observers++
+		default:
+			v.Followers++
+			if !k.Voting() {
+				v.NonVoting++
+			}
+		}
+	}
+	return v
+}

@@ -395,6 +395,9 @@ func (k *LearnerLink) Forwarding() bool { return k.phase >= syncing }
 // InSync says whether a learner has synchronised.
 func (k *LearnerLink) InSync() bool { return k.phase >= inSync }
 
+// Voting says whether the learner's acknowledgements count.
+func (k *LearnerLink) Voting() bool { return k.voting }
+
 // Send queues a packet.
 func (k *LearnerLink) Send(p *wire.QuorumPacket) { k.send(p) }
 
