@@ -23,9 +23,7 @@ func checkEqual(t *testing.T, e *harness.Ensemble) {
 	checkDigests(t, e)
 }
 
-// checkTrees is checkEqual without the digests on the way. Apache's leader goes
-// on applying txns while it writes the snapshot for a learner, which then meets
-// them again: on their way the digests of that learner are others.
+// checkTrees is checkEqual without the digests on the way.
 func checkTrees(t *testing.T, e *harness.Ensemble) {
 	t.Helper()
 	members := e.Alive()
@@ -64,8 +62,17 @@ func checkZxids(t *testing.T, e *harness.Ensemble) {
 
 // checkDigests compares the history of digests (one for every 128th zxid) and
 // asks each member whether it ever computed another digest than the leader.
+//
+// They say nothing once a leader of Apache's has sent a snapshot: it goes on
+// applying txns while it writes one, and the learner then meets them again, so
+// that its digests differ for a while though its tree ends up the same.
 func checkDigests(t *testing.T, e *harness.Ensemble) {
 	t.Helper()
+	for _, m := range e.Alive() {
+		if m.Kind() == harness.Java && m.Metric("zk_snap_count") != "0" {
+			return
+		}
+	}
 	at := map[string]string{}
 	for _, m := range e.Alive() {
 		for _, line := range strings.Split(m.FourLetter("hash"), "\n") {

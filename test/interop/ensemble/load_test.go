@@ -52,11 +52,13 @@ func startLoad(t *testing.T, e *harness.Ensemble, writers int, pace time.Duratio
 	l := &load{t: t, root: "/load", pace: pace, end: cancel, created: map[string]bool{}, acks: []time.Time{time.Now()}}
 	l.changed = sync.NewCond(&l.mu)
 	create(t, dial(t, e.ClientAddrs()), l.root, "", zk.Persistent)
-	for i := range writers {
-		w := &writer{acked: -1, unknown: map[int]bool{}}
-		l.writers = append(l.writers, w)
-		c := dial(t, e.ClientAddrs(), opts...)
-		create(t, c, l.register(i), "-1", zk.Persistent)
+	clients := make([]*zk.Client, writers)
+	for i := range clients {
+		l.writers = append(l.writers, &writer{acked: -1, unknown: map[int]bool{}})
+		clients[i] = dial(t, e.ClientAddrs(), opts...)
+		create(t, clients[i], l.register(i), "-1", zk.Persistent)
+	}
+	for i, c := range clients {
 		l.wait.Go(func() {
 			for n := 0; ctx.Err() == nil && l.write(ctx, c, i, n); n++ {
 				select {
