@@ -17,6 +17,7 @@ type conn struct {
 
 	out      []byte // replies not yet handed to the shell
 	dirty    bool
+	withheld *withheld // nil: all of out may be delivered
 	answered int // requests answered since the last Drain
 	frames   int // frames in out
 
@@ -220,9 +221,17 @@ func (r *Replica) Drain(id uint32, dst []byte) (out []byte, answered, frames int
 	if c == nil {
 		return dst, 0, 0
 	}
+	c.dirty = false
+	if w := c.withheld; w != nil {
+		dst, answered, frames = append(dst, c.out[:w.out]...), w.answered, w.frames
+		c.out = c.out[:copy(c.out, c.out[w.out:])]
+		c.answered, c.frames = c.answered-answered, c.frames-frames
+		*w = withheld{}
+		return dst, answered, frames
+	}
 	dst = append(dst, c.out...)
 	answered, frames = c.answered, c.frames
-	c.answered, c.frames, c.dirty = 0, 0, false
+	c.answered, c.frames = 0, 0
 	if cap(c.out) > maxKeptOut {
 		c.out = nil
 	} else {
@@ -292,7 +301,7 @@ func (c *conn) trim(s slot) {
 
 // markDirty puts the connection on the list of those with something to flush.
 func (r *Replica) markDirty(c *conn) {
-	if !c.dirty {
+	if !c.dirty && c.withheld == nil {
 		c.dirty = true
 		r.fx.Dirty = append(r.fx.Dirty, c.id)
 	}

@@ -46,6 +46,7 @@ type peer struct {
 	lookAt          int64 // or for this time, 0 for none
 	failures        int   // roles in a row that ended before they served
 	suspendedAt     int64
+	servedEpoch     int64 // of the leader under which clients were served last
 	term            uint64
 	link            zab.LinkID // to the leader; 0 for none
 

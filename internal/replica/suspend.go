@@ -8,8 +8,8 @@ import (
 // A server that loses its leader, or its followers, keeps the connections of
 // its clients for a tick (docs/adr/0006): they wait for the next leader instead
 // of all coming back at once. What they had asked for is either in the history
-// that the next leader begins with, and is answered when that is applied, or it
-// will never be, and is asked for again. Apache's server closes them at once.
+// that the next leader begins with, and is answered when that is committed, or
+// it will never be, and is asked for again. Apache's server closes them at once.
 
 // suspend stops answering clients. Those without a session yet are closed.
 func (r *Replica) suspend() {
@@ -24,9 +24,21 @@ func (r *Replica) suspend() {
 			r.close(c, "the server has lost its quorum")
 		default:
 			c.syncs = 0
+			c.withhold()
 		}
 	}
 }
+
+// withhold keeps back what is said from now on: the history that it tells of is
+// applied before it is committed.
+func (c *conn) withhold() {
+	if c.withheld == nil {
+		c.withheld = &withheld{out: len(c.out), answered: c.answered, frames: c.frames}
+	}
+}
+
+// withheld is how much of a connection's output may be delivered all the same.
+type withheld struct{ out, answered, frames int }
 
 // closeAll closes all clients.
 func (r *Replica) closeAll(why string) {
@@ -48,7 +60,9 @@ func (c *conn) park(frames []byte, at int64) {
 
 // resume goes on with the clients that waited.
 func (r *Replica) resume() {
+	p := r.peer
 	if !r.suspended {
+		p.servedEpoch = r.epoch()
 		return
 	}
 	r.suspended = false
@@ -56,15 +70,43 @@ func (r *Replica) resume() {
 		r.closeAll("this server leads and does not serve clients")
 		return
 	}
+	again := r.epoch() > p.servedEpoch
 	for _, c := range r.conns {
-		if c != nil && !c.gone {
+		switch {
+		case c == nil || c.gone:
+		case !again && c.writing():
+			// The same leader as before may still do what it was asked for.
+			r.close(c, "the connection to the leader was lost with a request in flight")
+		default:
 			r.resumeConn(c)
 		}
 	}
+	p.servedEpoch = r.epoch()
+}
+
+// writing says whether a write of the connection is in flight.
+func (c *conn) writing() bool {
+	for i := c.slotHead; i < len(c.slots); i++ {
+		if c.slots[i].kind == slotWrite {
+			return true
+		}
+	}
+	return false
+}
+
+// epoch is that of the leader that this server is or follows.
+func (r *Replica) epoch() int64 {
+	if r.leader != nil {
+		return r.leader.Epoch()
+	}
+	return r.peer.learner.Epoch()
 }
 
 // resumeConn asks again for what was in flight, and takes what has come since.
 func (r *Replica) resumeConn(c *conn) {
+	if c.withheld = nil; len(c.out) > 0 {
+		r.markDirty(c)
+	}
 	if r.leads() {
 		c.sess.owner = 0
 	}
