@@ -106,6 +106,11 @@ func (p *parser) ensemble() {
 		p.refuse(&Error{File: strings.TrimSuffix(c.DataDir, "/") + "/myid",
 			Text: "the file is missing; write the number N of the own server.N line into it"})
 	}
+	if _, ok := c.Members.Member(c.ServerID); !ok && c.ServerID != NoID {
+		id := strconv.FormatInt(c.ServerID, 10)
+		p.refuse(&Error{File: c.Members.File, Line: c.Members.FirstLine, Text: "there is no server." + id + " line, but the myid file in " +
+			c.DataDir + " says that this server is number " + id + "; write the number of the own line into it"})
+	}
 	if c.ExtendedTypesEnabled && c.ServerID > 254 {
 		p.refuse(c.refuse("extendedTypesEnabled", "needs a server id up to 254, and myid says "+strconv.FormatInt(c.ServerID, 10)))
 	}
