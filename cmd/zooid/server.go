@@ -215,5 +215,29 @@ func completeConfig(cfg *config.Config) ([]config.Warning, error) {
 		}
 	}
 	more, err := cfg.Complete(id, members)
-	return append(warnings, more...), err
+	warnings = append(warnings, more...)
+	if members != nil && err == nil {
+		warnings = append(warnings, readLastSeen(cfg)...)
+	}
+	return warnings, err
+}
+
+// readLastSeen reads the configuration that was proposed when the server ran
+// last. A file that cannot be read is passed over, as Apache's server does: the
+// other members know better.
+func readLastSeen(cfg *config.Config) []config.Warning {
+	name := node.LastSeenFile(cfg.File)
+	text, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var seen *config.Membership
+	if err == nil {
+		seen, _, err = config.ParseDynamic(name, text)
+	}
+	if err != nil {
+		return []config.Warning{{File: name, Text: "the last-seen configuration cannot be read and does not count: " + err.Error()}}
+	}
+	cfg.LastSeen = seen
+	return nil
 }

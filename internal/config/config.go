@@ -126,6 +126,9 @@ type Config struct {
 	// Members are the server, group and weight lines of the file or of the
 	// dynamic file; never nil after Parse.
 	Members *Membership
+	// LastSeen is the configuration that was proposed when the server ran last,
+	// nil without one; whoever reads the file sets it.
+	LastSeen *Membership
 
 	properties map[string]string
 	sources    map[*Option]setting

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -66,6 +67,43 @@ func ParseDynamic(name string, text []byte) (*Membership, []Warning, error) {
 			Text: "contradicts the version " + strconv.FormatInt(version, 16) + " in the name of the file; remove the line"})
 	}
 	return m, inOrder(p.warnings), p.errs.orNil()
+}
+
+// PointToDynamic returns the text of a zoo.cfg that names a dynamic file in
+// place of its server, group and weight lines and its peerType, and without its
+// client port if that stands in the own server line. Everything else stays as
+// it is, comments too, which Apache's server drops
+// (QuorumPeerConfig.editStaticConfig).
+func PointToDynamic(text []byte, dynamicFile string, dropClientPort bool) []byte {
+	text = properties.Without(text, func(key string) bool {
+		switch key = properties.Trim(key); key {
+		case "dynamicConfigFile", "peerType":
+			return true
+		case "clientPort", "clientPortAddress":
+			return dropClientPort
+		}
+		kind, _, dotted := strings.Cut(key, ".")
+		return dotted && (kind == "server" || kind == "group" || kind == "weight")
+	})
+	if n := len(text); n > 0 && text[n-1] != '\n' {
+		text = append(text, '\n')
+	}
+	return append(text, "dynamicConfigFile="+dynamicFile+"\n"...)
+}
+
+// DynamicText is the content of the dynamic file of a configuration: its lines,
+// sorted, without a newline at the end. The version is a line of it only in the
+// file of the last-seen configuration; that of a committed one has it in its
+// name (QuorumPeerConfig.writeDynamicConfig).
+func DynamicText(m *Membership, withVersion bool) []byte {
+	var lines []string
+	for _, line := range strings.Split(m.Text(), "\n") {
+		if withVersion || !strings.HasPrefix(line, "version=") {
+			lines = append(lines, line)
+		}
+	}
+	sort.Strings(lines)
+	return []byte(strings.Join(lines, "\n"))
 }
 
 // versionOf reads the configuration version at the end of a file name.

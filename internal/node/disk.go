@@ -185,6 +185,9 @@ func (d *diskWriter) do(rec *replica.Record) error {
 		if err := n.dirs.WriteEpoch(storage.CurrentEpoch, rec.Epoch); err != nil {
 			return fmt.Errorf("the current epoch %d cannot be stored: %w", rec.Epoch, err)
 		}
+	case replica.SaveSeen, replica.SaveConfig:
+		n.storeConfig(rec)
+		return nil
 	case replica.Truncate, replica.TruncateAndLoad, replica.DropBehind:
 		if err := d.takeBack(rec, done); err != nil {
 			return fmt.Errorf("the log cannot be brought back to %s, as the leader asks: %w", zxidHex(rec.Zxid), err)

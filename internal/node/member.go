@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -21,8 +22,9 @@ import (
 // Its fields belong to the loop unless they say otherwise.
 type member struct {
 	n        *Node
-	config   *ensemble.Membership
-	own      ensemble.Member
+	config   *ensemble.Membership // committed
+	next     *ensemble.Membership // last seen, if it is newer
+	own      ensemble.Member      // the newest line of this server in config
 	election *quorumport.Election
 	learners *quorumport.LearnerPort // while the server leads
 	links    map[zab.LinkID]*quorumport.Link
@@ -45,7 +47,7 @@ type member struct {
 const maxVotes = 1000
 
 func (n *Node) newMember() *member {
-	m := &member{n: n, config: n.cfg.Members, links: map[zab.LinkID]*quorumport.Link{}}
+	m := &member{n: n, config: n.cfg.Members, next: n.cfg.LastSeen, links: map[zab.LinkID]*quorumport.Link{}}
 	m.own, _ = m.config.Member(n.cfg.ServerID)
 	q := &n.cfg.Quorum
 	handshake := time.Duration(q.SyncLimitTicks*n.cfg.TickTimeMs) * time.Millisecond
@@ -72,12 +74,20 @@ func (n *Node) newMember() *member {
 	return m
 }
 
-// setPeers tells the election port where the voters are.
+// setPeers tells the election port where the members are, those of the last-seen
+// configuration too.
 func (m *member) setPeers() {
 	peers := map[int64][]string{}
-	for _, one := range m.config.Members {
-		if one.ID != m.n.cfg.ServerID {
-			peers[one.ID] = electionAddresses(one)
+	for _, c := range []*ensemble.Membership{m.config, m.next} {
+		if c == nil {
+			continue
+		}
+		for _, one := range c.Members {
+			for _, a := range electionAddresses(one) {
+				if !slices.Contains(peers[one.ID], a) {
+					peers[one.ID] = append(peers[one.ID], a)
+				}
+			}
 		}
 	}
 	m.election.SetPeers(electionAddresses(m.own), peers)
@@ -116,6 +126,10 @@ func (m *member) listening(addresses []string) []string {
 // listen opens the election port. A server that cannot be reached there ends
 // with exit code 14, as Apache's does.
 func (m *member) listen() error {
+	if len(m.own.Addresses) == 0 {
+		return &ExitError{exitUnexpected, fmt.Errorf("server %d is not in the configuration%s: "+
+			"add its server line and those of the members to it", m.n.cfg.ServerID, inFile(m.config.File))}
+	}
 	if err := m.election.Listen(m.listening(electionAddresses(m.own))); err != nil {
 		return &ExitError{exitElectionPort, err}
 	}
@@ -126,7 +140,8 @@ func (m *member) listen() error {
 func (n *Node) ensembleConfig(accepted, current int64) *replica.EnsembleConfig {
 	q, tick := &n.cfg.Quorum, int64(n.cfg.TickTimeMs)
 	return &replica.EnsembleConfig{
-		Current: n.cfg.Members, Observer: q.PeerType == "observer",
+		Current: n.cfg.Members, Next: n.cfg.LastSeen, Observer: q.PeerType == "observer",
+		StandaloneEnabled: n.cfg.StandaloneEnabled, MultiAddress: q.MultiAddressEnabled,
 		AcceptedEpoch: accepted, CurrentEpoch: current,
 		InitLimit: int64(q.InitLimitTicks) * tick, SyncLimit: int64(q.SyncLimitTicks) * tick,
 		MinNotification: int64(q.MinNotificationIntervalMs), MaxNotification: int64(q.MaxNotificationIntervalMs),
@@ -145,8 +160,8 @@ func (m *member) carry(fx *replica.PeerEffects) {
 			n.log.Info(x.Text, x.Args...)
 		}
 	}
-	if fx.Adopt != nil {
-		m.adopt(fx.Adopt)
+	if fx.Config != nil {
+		m.configure(fx.Config)
 	}
 	for i := range fx.Votes {
 		m.election.Send(fx.Votes[i].To, &fx.Votes[i].Notification)
@@ -174,15 +189,6 @@ func (m *member) carry(fx *replica.PeerEffects) {
 	}
 	if fx.Fatal != nil {
 		n.fail(fx.Fatal.Code, fmt.Errorf("%s", fx.Fatal.Why))
-	}
-}
-
-func (m *member) adopt(a *zab.Adoption) {
-	m.config = a.Config
-	m.own, _ = m.config.Member(m.n.cfg.ServerID)
-	m.setPeers()
-	if a.Restart {
-		m.election.Reset()
 	}
 }
 

@@ -134,6 +134,7 @@ func (n *Node) startServing() error {
 		return &ExitError{exitUnexpected, err}
 	}
 	if ensembleMode(n.cfg) {
+		n.backUpConfig()
 		n.member = n.newMember()
 	}
 	report, err := n.recover()

@@ -65,9 +65,9 @@ func (n *Node) ensembleSettings() *admin.EnsembleSettings {
 	q := &n.cfg.Quorum
 	s := &admin.EnsembleSettings{
 		InitLimit: q.InitLimitTicks, SyncLimit: q.SyncLimitTicks, ElectionAlg: q.ElectionAlg,
-		Observing: q.PeerType == "observer",
 	}
 	n.core.view(func(r *replica.Replica) {
+		s.Observing = r.Observer()
 		m := r.Membership()
 		s.Membership = m.Text()
 		own, _ := m.Member(n.cfg.ServerID)

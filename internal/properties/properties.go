@@ -59,6 +59,22 @@ func Read(text []byte) ([]Entry, error) {
 	return entries, nil
 }
 
+// Without returns text without the entries whose keys drop names; comments and
+// all other lines stay as they are. A key that cannot be read stays.
+func Without(text []byte, drop func(key string) bool) []byte {
+	var out []byte
+	kept := 0
+	r := lineReader{text: text, line: 1}
+	for r.next() {
+		raw, _ := splitEntry(r.logical)
+		if key, ok := unescape(raw); ok && drop(key) {
+			out = append(out, text[kept:r.from]...)
+			kept = r.at
+		}
+	}
+	return append(out, text[kept:]...)
+}
+
 func badEscape(line int, part []byte) error {
 	return &BadEscape{
 		Line: line,
@@ -75,6 +91,7 @@ type lineReader struct {
 	line    int    // line of that byte
 	logical []byte // the logical line that next found
 	start   int    // the line on which it starts
+	from    int    // the byte at which that line starts
 }
 
 // next gathers the next logical line and reports whether there was one.
@@ -82,6 +99,9 @@ func (r *lineReader) next() bool {
 	r.logical = r.logical[:0]
 	continued := false
 	for r.at < len(r.text) {
+		if len(r.logical) == 0 {
+			r.from = r.at
+		}
 		r.skipBlanks()
 		if r.at == len(r.text) {
 			break

@@ -8,6 +8,18 @@ import (
 	"zooid/internal/wire"
 )
 
+// commitAll applies all that the leader has committed. A reconfiguration may
+// commit more by coming into force.
+func (r *Replica) commitAll() {
+	for zxid := int64(-1); zxid < r.leader.Committed(); {
+		zxid = r.leader.Committed()
+		r.commitTo(zxid)
+		if r.peer != nil && r.leader.Reconfiguring() && r.peer.next == nil {
+			r.inForce()
+		}
+	}
+}
+
 // commitTo applies what is committed, in order.
 func (r *Replica) commitTo(zxid int64) {
 	for r.inflightHead < len(r.inflight) && r.inflight[r.inflightHead].zxid <= zxid {

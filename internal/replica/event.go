@@ -112,6 +112,8 @@ type Record struct {
 	Op    RecordOp
 	Epoch int64
 	Token uint64
+	// Config and Seen are for SaveSeen and SaveConfig.
+	Config, Seen *ensemble.Membership
 }
 
 // RecordOp is what the disk is to do with a record.
@@ -131,6 +133,12 @@ const (
 	// Zxid is read again and comes with Stored.
 	Truncate
 	TruncateAndLoad
+	// SaveSeen stores Config as the last-seen configuration, or with nil that
+	// there is none beside the committed one.
+	SaveSeen
+	// SaveConfig stores Config as the committed configuration; Seen is the
+	// last-seen one beside it, if any. Nothing waits for it.
+	SaveConfig
 	// DropBehind is Truncate for a log that may end before Zxid: a snapshot of
 	// Zxid follows.
 	DropBehind
@@ -192,8 +200,8 @@ type Effects struct {
 // PeerEffects are what the shell of a member of an ensemble has to carry out,
 // in the order of the fields.
 type PeerEffects struct {
-	// Adopt is a configuration of another server that replaces the own one.
-	Adopt *zab.Adoption
+	// Config is who the members are from now on, nil for no change.
+	Config *Configuration
 	// Votes are messages of the election; Reconnect asks to dial all voters to
 	// which there is no connection.
 	Votes     []zab.Ballot

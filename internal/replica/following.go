@@ -56,6 +56,7 @@ func (r *Replica) learned() {
 		r.chosen(out.Choice)
 	case out.NewLeader:
 		p.newLeader = true
+		r.seeNewLeader()
 		r.storeNewLeader()
 	case out.Serve:
 		r.upToDate()
@@ -171,6 +172,13 @@ func (r *Replica) storeNewLeader() {
 // upToDate begins the service of a learner.
 func (r *Replica) upToDate() {
 	p := r.peer
+	if m := p.offered; m != nil {
+		p.offered = nil
+		if r.activate(m, nil, 0) {
+			r.leave("the leader's configuration gives this server another part, or has another leader")
+			return
+		}
+	}
 	r.commitTo(p.committed)
 	p.uninitDone = true
 	p.election.Synced(p.learner.Epoch())
@@ -182,9 +190,16 @@ func (r *Replica) upToDate() {
 	r.note("in sync with the leader", "leader", p.learner.Leader(), "epoch", p.learner.Epoch(), "zxid", hexZxid(r.tree.LastZxid()))
 }
 
-// showConfig shows the configuration in /zookeeper/config.
+// showConfig shows the configuration in /zookeeper/config, unless it stands
+// there.
 func (r *Replica) showConfig() {
 	m := r.peer.current
+	if n := r.tree.Lookup(configPath); n != 0 {
+		var st wire.StatPersisted
+		if r.tree.Persisted(n, &st); st.Mzxid == m.Version && string(r.tree.Data(n)) == m.Text() {
+			return
+		}
+	}
 	r.tree.SetConfig([]byte(m.Text()), m.Version, r.now.Wall, &r.res)
 	r.notify(r.tree.LastZxid(), &r.res)
 }
@@ -202,7 +217,7 @@ func (r *Replica) fromLeader(ev *PeerEvent) {
 			r.live(q)
 		}
 		r.learned()
-		if p.learner == nil {
+		if p.learner == nil || p.link != ev.Link {
 			return
 		}
 	}
@@ -221,6 +236,10 @@ func (r *Replica) live(q *wire.QuorumPacket) {
 		if p.learner != nil {
 			r.committed(q.Zxid)
 		}
+	case wire.PacketCommitAndActivate:
+		r.activated(q)
+	case wire.PacketInformAndActivate:
+		r.informed(q)
 	case wire.PacketPing:
 		p.learner.Send(&wire.QuorumPacket{Type: wire.PacketPing, Zxid: q.Zxid, Data: r.tellTouched()})
 	case wire.PacketRevalidate:
@@ -256,6 +275,9 @@ func (r *Replica) proposed(zxid int64, data []byte) {
 	entry := k.buf[start:len(k.buf):len(k.buf)]
 	r.compactInflight()
 	r.inflight = append(r.inflight, proposal{entry: entry, body: body, zxid: zxid, fresh: true})
+	if h.Type == wire.OpReconfig {
+		r.see(configOf(entry))
+	}
 	rec := Record{Zxid: zxid, Entry: entry}
 	if p.loading {
 		p.held = append(p.held, rec)

@@ -29,6 +29,7 @@ func (r *Replica) led() {
 		case out.SaveAccepted != 0:
 			r.store(Record{Op: SaveAccepted, Epoch: out.SaveAccepted}, func(*PeerEvent) {
 				r.peer.accepted = out.SaveAccepted
+				r.seeInitial()
 				r.leader.EpochSaved(r.now.Mono, true)
 				r.led()
 			})
@@ -60,6 +61,9 @@ func (r *Replica) established() {
 	p.uninitDone = true
 	p.election.Synced(r.leader.Epoch())
 	r.showConfig()
+	if r.cfg.ReconfigEnabled {
+		r.establishConfig()
+	}
 	r.rule()
 	r.serving = p.cfg.LeaderServes
 	r.leader.Welcome(r.now.Mono)
@@ -160,18 +164,25 @@ func (r *Replica) tellProposal(zxid int64, entry []byte) {
 }
 
 // tellCommit sends the commit of a proposal to the learners; observers have not
-// seen it before.
+// seen it before. That of a reconfiguration names the leader by it.
 func (r *Replica) tellCommit(p *proposal) {
 	if !r.leads() || p.zxid <= zab.EpochStart(r.leader.Epoch()) {
 		return
+	}
+	commit := wire.QuorumPacket{Type: wire.PacketCommit, Zxid: p.zxid}
+	inform := wire.QuorumPacket{Type: wire.PacketInform, Zxid: p.zxid, Data: p.entry}
+	if p.reconfig {
+		leader := r.activateOwn(p)
+		commit.Type, commit.Data = wire.PacketCommitAndActivate, jute.AppendLong(nil, leader)
+		inform.Type, inform.Data = wire.PacketInformAndActivate, append(jute.AppendLong(nil, leader), p.entry...)
 	}
 	for _, k := range r.leader.Learners() {
 		switch {
 		case !k.Forwarding():
 		case k.Observer:
-			k.Send(&wire.QuorumPacket{Type: wire.PacketInform, Zxid: p.zxid, Data: p.entry})
+			k.Send(&inform)
 		default:
-			k.Send(&wire.QuorumPacket{Type: wire.PacketCommit, Zxid: p.zxid})
+			k.Send(&commit)
 		}
 	}
 }
@@ -211,7 +222,7 @@ func (r *Replica) fromLearner(k *zab.LearnerLink, q *wire.QuorumPacket) {
 		}
 	default:
 		if r.leader.Packet(r.now.Mono, k, q, r.peer.current.Version) {
-			r.commitTo(r.leader.Committed())
+			r.commitAll()
 		}
 		r.led()
 	}

@@ -14,6 +14,9 @@ type EnsembleConfig struct {
 	// Current is the committed configuration, Next the last-seen one or nil.
 	Current, Next *ensemble.Membership
 	Observer      bool // the server does not want to vote
+	// StandaloneEnabled and MultiAddress are what reconfigurations are held
+	// against (ensemble.ChangeRules).
+	StandaloneEnabled, MultiAddress bool
 	// Uninitialised says that the data directory was empty when it should not
 	// have been: the server must not decide who leads.
 	Uninitialised bool
@@ -35,10 +38,13 @@ type EnsembleConfig struct {
 type peer struct {
 	cfg      *EnsembleConfig
 	self     int64
-	current  *ensemble.Membership
-	next     *ensemble.Membership
+	current  *ensemble.Membership // committed
+	next     *ensemble.Membership // last seen, while it is newer than current
+	observer bool
 	election *zab.Election
 	learner  *zab.Learner // while it follows or observes
+
+	appointed *appointment // instead of the next election, nil for none
 
 	accepted, epoch int64 // as stored
 	looked          bool  // the first election has begun
@@ -51,11 +57,12 @@ type peer struct {
 	link            zab.LinkID // to the leader; 0 for none
 
 	// Synchronisation of a learner.
-	loading    bool     // TRUNC or SNAP is under way: records wait
-	changing   bool     // the disk is being brought to what the memory holds
-	held       []Record // until then
-	committed  int64    // the newest COMMIT
-	newLeader  bool     // NEWLEADER waits for the snapshot
+	loading    bool                 // TRUNC or SNAP is under way: records wait
+	changing   bool                 // the disk is being brought to what the memory holds
+	held       []Record             // until then
+	committed  int64                // the newest COMMIT
+	newLeader  bool                 // NEWLEADER waits for the snapshot
+	offered    *ensemble.Membership // the configuration of NEWLEADER
 	uninitDone bool
 
 	// Requests of this server's clients at the leader.
@@ -80,14 +87,18 @@ type stored struct {
 
 func newPeer(cfg *Config) *peer {
 	e := cfg.Ensemble
+	next := e.Next
+	if next != nil && (!cfg.ReconfigEnabled || next.Version <= e.Current.Version) {
+		next = nil
+	}
 	return &peer{
-		cfg: e, self: cfg.ServerID, current: e.Current, next: e.Next,
+		cfg: e, self: cfg.ServerID, current: e.Current, next: next, observer: e.Observer,
 		accepted: e.AcceptedEpoch, epoch: e.CurrentEpoch,
 		revalidating: map[int64][]revalidation{}, waits: map[uint64]stored{},
 		election: zab.NewElection(zab.ElectionOptions{
 			Self: cfg.ServerID, Observer: e.Observer, Reconfig: cfg.ReconfigEnabled,
 			MinInterval: e.MinNotification, MaxInterval: e.MaxNotification, FinalizeWait: e.FinalizeWait, Hurry: e.Hurry,
-		}, e.Current, e.Next),
+		}, e.Current, next),
 	}
 }
 
@@ -98,7 +109,7 @@ func (r *Replica) State() wire.PeerState {
 		return wire.Leading
 	case r.peer.learner == nil:
 		return wire.Looking
-	case r.peer.cfg.Observer:
+	case r.peer.observer:
 		return wire.Observing
 	}
 	return wire.Following
@@ -132,7 +143,7 @@ func (r *Replica) beginStep() {
 // look begins an election with the history in the log.
 func (r *Replica) look() {
 	p := r.peer
-	p.lookAt = 0
+	p.lookAt, p.appointed = 0, nil
 	h := zab.History{Zxid: r.lastLogged(), Epoch: p.epoch}
 	if p.cfg.Uninitialised && !p.uninitDone {
 		h.Zxid = -1
@@ -144,10 +155,8 @@ func (r *Replica) look() {
 func (r *Replica) voted(out zab.Effects) {
 	p := r.peer
 	if out.Adopt != nil {
-		p.current, p.out.Adopt = out.Adopt.Config, out.Adopt
-		if p.next != nil && p.next.Version <= p.current.Version {
-			p.next = nil
-		}
+		r.activate(out.Adopt.Config, nil, 0)
+		r.configured(false, out.Adopt.Restart)
 	}
 	p.out.Votes = append(p.out.Votes, out.Send...)
 	p.out.Reconnect = p.out.Reconnect || out.Reconnect
@@ -215,13 +224,13 @@ func (r *Replica) leave(why string) {
 	}
 	p.syncs, p.touched, p.barriers = nil, nil, nil
 	clear(p.revalidating)
-	p.loading, p.newLeader = false, false
+	p.loading, p.newLeader, p.offered = false, false, nil
 	p.held = nil
 	p.out.Roles = append(p.out.Roles, RoleChange{State: wire.Looking, Why: why, Term: p.term})
 	if p.changing {
 		// What the memory holds is not what the disk holds: it must not be voted
 		// with.
-		p.lookDue = true
+		p.lookDue, p.appointed = true, nil
 		return
 	}
 	r.lookAgain()
@@ -235,9 +244,14 @@ const (
 	maxLookPause = 1000
 )
 
-// lookAgain begins the next election, at once or after a pause.
+// lookAgain begins the next election, at once or after a pause, or takes the
+// role that there is without one.
 func (r *Replica) lookAgain() {
 	p := r.peer
+	if p.appointed != nil {
+		r.appoint()
+		return
+	}
 	if p.failures < 2 {
 		r.look()
 		return
@@ -310,7 +324,7 @@ func (r *Replica) linkUp(link zab.LinkID, term uint64) {
 		r.leader.LinkUp(r.now.Mono, link)
 	case p.learner != nil && p.link == 0:
 		p.link = link
-		p.learner.LinkUp(r.now.Mono, r.lastSeen().Version)
+		p.learner.LinkUp(r.now.Mono, p.current.Version)
 	default:
 		p.out.CloseLinks = append(p.out.CloseLinks, zab.Refusal{Link: link, Why: "this server does not lead"})
 	}
@@ -324,6 +338,7 @@ func (r *Replica) linkDown(link zab.LinkID, why string) {
 			r.warn("a learner is gone", "server", k.SID, "reason", why)
 			r.leader.LinkDown(link)
 			r.led()
+			r.cede()
 		}
 	case p.learner != nil && link == p.link:
 		p.learner.LinkDown(why)
@@ -349,6 +364,7 @@ func (r *Replica) peerTick() {
 	case r.leader != nil:
 		r.leader.Tick(r.now.Mono)
 		r.led()
+		r.cede()
 	case p.learner != nil:
 		p.learner.Tick(r.now.Mono)
 		r.learned()

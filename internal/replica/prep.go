@@ -16,6 +16,8 @@ type proposal struct {
 	origin *conn // who waits for it; nil for the server's own
 	sess   *session
 	fresh  bool // of the leader that is followed now
+	// reconfig says that it changes the ensemble.
+	reconfig bool
 }
 
 // write is the transaction in the making.
@@ -155,7 +157,8 @@ func (r *Replica) propose(w *write, typ wire.Opcode, cxid int32, origin *conn) {
 	k.last = w.zxid
 	entry := k.buf[start:len(k.buf):len(k.buf)]
 	r.compactInflight()
-	r.inflight = append(r.inflight, proposal{entry: entry, body: len(r.work.body), zxid: w.zxid, origin: origin, sess: w.sess})
+	r.inflight = append(r.inflight, proposal{entry: entry, body: len(r.work.body), zxid: w.zxid, origin: origin, sess: w.sess,
+		reconfig: typ == wire.OpReconfig})
 	r.fx.Append = append(r.fx.Append, Record{Zxid: w.zxid, Entry: entry, Roll: r.snap.takeRoll()})
 	r.snap.logged(len(entry))
 	r.stats.Proposals++
@@ -409,23 +412,6 @@ func (r *Replica) prepCheck(w *write, d *jute.Decoder) wire.Code {
 	txn := wire.CheckVersionTxn{Path: req.Path, Version: node.stat.Version + 1}
 	r.work.body = txn.Append(r.work.body)
 	return wire.CodeOK
-}
-
-// prepReconfig refuses: a server that is alone has no ensemble to change
-// (PrepRequestProcessor's order: enabled, session, standalone).
-func (r *Replica) prepReconfig(w *write, d *jute.Decoder) wire.Code {
-	var req wire.ReconfigRequest
-	req.Decode(d)
-	if d.Err() != nil {
-		return wire.CodeMarshallingError
-	}
-	if !r.cfg.ReconfigEnabled {
-		return wire.CodeReconfigDisabled
-	}
-	if code := w.valid(); code != wire.CodeOK {
-		return code
-	}
-	return wire.CodeUnimplemented
 }
 
 // overQuota reports whether a hard quota forbids the growth.

@@ -272,7 +272,8 @@ func (r *Replica) isDurable(zxid int64) {
 	r.durable = max(r.durable, zxid)
 	switch {
 	case r.leads():
-		r.commitTo(r.leader.Durable(zxid))
+		r.leader.Durable(zxid)
+		r.commitAll()
 	case r.peer != nil:
 		r.acknowledge()
 	}

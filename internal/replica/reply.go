@@ -56,6 +56,8 @@ func (r *Replica) writeReply(c *conn, s slot, res *tree.Result) {
 		c.out = wire.AppendCreate2Response(c.out, res.Path, &res.Stat)
 	case s.op == wire.OpSetData || s.op == wire.OpSetACL:
 		c.out = res.Stat.Append(c.out)
+	case s.op == wire.OpReconfig && r.peer != nil:
+		c.out = wire.AppendGetDataResponse(c.out, []byte(r.peer.current.Text()), &res.Stat)
 	}
 	endReply(c, start)
 	latency := r.now.Mono - s.at

@@ -115,10 +115,14 @@ func (r *Replica) Leadership() (v LeaderView) {
 			v.Observers++
 		default:
 			v.Followers++
-			if !k.Voting() {
+			if !r.leader.Votes(k) {
 				v.NonVoting++
 			}
 		}
 	}
 	return v
 }
+
+// Observer says whether the server does not vote, by the committed
+// configuration.
+func (r *Replica) Observer() bool { return r.peer != nil && r.peer.observer }

@@ -183,7 +183,7 @@ func (e *Election) Deadline() int64 { return e.deadline }
 // before: at start, when it has lost its leader or its followers, and after an
 // Adoption with a restart.
 func (e *Election) Look(now int64, h History) Effects {
-	if e.round == 0 {
+	if e.received == nil {
 		e.current = Vote{Leader: e.opt.Self, Zxid: h.Zxid, PeerEpoch: h.Epoch}
 	}
 	e.state, e.looking, e.finishing = wire.Looking, true, false
@@ -231,7 +231,7 @@ func (e *Election) Receive(now, from int64, n *wire.Notification) Effects {
 		return e.take()
 	}
 	switch {
-	case e.round == 0:
+	case e.received == nil:
 		// Before the first Look there is nothing to say.
 	case !e.quorums.Voter(from):
 		// Who does not vote is told at once, whatever it said.
@@ -254,6 +254,19 @@ func (e *Election) Lost(id int64, lost bool) Effects {
 		e.lost[id] = true
 		e.hurry()
 	}
+	return e.take()
+}
+
+// SetObserver says whether the server does not want to vote from now on, as a
+// reconfiguration may decide. While the server is looking Look must follow.
+func (e *Election) SetObserver(observer bool) { e.opt.Observer = observer }
+
+// Appoint ends whatever the server did with a leader that was named without an
+// election: a reconfiguration that is committed does so (QuorumPeer.updateVote).
+// Effects.Decided is set.
+func (e *Election) Appoint(leader int64, zxid Zxid) Effects {
+	e.round++
+	e.decide(Vote{Leader: leader, Zxid: zxid, PeerEpoch: -1, Round: e.round}, nil)
 	return e.take()
 }
 

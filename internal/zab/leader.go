@@ -66,7 +66,10 @@ const (
 // something to do in Out.
 type Leader struct {
 	opt      LeaderOptions
-	quorums  *Quorums
+	quorums  *Quorums // that hold now
+	rules    []rule   // that proposals go by, see tally.go; oldest first
+	reconfig Zxid     // the reconfiguration under way, 0 for none
+	ceded    bool     // another server leads from the last commit on
 	own      History
 	phase    leaderPhase
 	deadline int64 // of the phase
@@ -127,7 +130,6 @@ type LearnerLink struct {
 	Out []byte
 
 	phase    linkPhase
-	voting   bool
 	acked    Zxid
 	deadline int64 // when silence means that it is gone
 	// The oldest proposal that is timed, and since when.
@@ -150,7 +152,7 @@ const (
 // NewLeader returns a leader in discovery: it was elected with history h and
 // has accepted an epoch before.
 func NewLeader(o LeaderOptions, q *Quorums, h History, accepted, now int64) *Leader {
-	l := &Leader{opt: o, quorums: q, own: h, accepted: accepted, deadline: now + o.InitLimit,
+	l := &Leader{opt: o, quorums: q, rules: []rule{{q: q}}, own: h, accepted: accepted, deadline: now + o.InitLimit,
 		introduced: map[int64]bool{o.Self: true}, acknowledged: map[int64]bool{}, synced: map[int64]bool{},
 		proposed: h.Zxid, committed: h.Zxid, durable: h.Zxid}
 	l.discover()
@@ -160,7 +162,7 @@ func NewLeader(o LeaderOptions, q *Quorums, h History, accepted, now int64) *Lea
 // Alone returns the leader of an ensemble of one, which broadcasts at once and
 // in the epoch that it finds.
 func Alone(self int64, q *Quorums, last Zxid) *Leader {
-	return &Leader{opt: LeaderOptions{Self: self}, quorums: q, phase: broadcasting,
+	return &Leader{opt: LeaderOptions{Self: self}, quorums: q, rules: []rule{{q: q}}, phase: broadcasting,
 		proposed: last, committed: last, durable: last, epoch: EpochOf(last)}
 }
 
@@ -287,8 +289,7 @@ func (l *Leader) introduce(k *LearnerLink, p *wire.QuorumPacket, configVersion i
 		}
 	}
 	k.phase = waitsForEpoch
-	k.voting = !k.Observer && l.quorums.Voter(k.SID)
-	if l.phase == discovering && k.voting {
+	if l.phase == discovering && l.Votes(k) {
 		l.accepted = max(l.accepted, EpochOf(p.Zxid))
 		l.introduced[k.SID] = true
 		l.discover()
@@ -351,7 +352,7 @@ func (l *Leader) ackEpoch(k *LearnerLink, p *wire.QuorumPacket) {
 		return
 	}
 	k.phase, k.Zxid, k.Epoch = acceptsEpoch, p.Zxid, epoch
-	if l.phase == acknowledging && epoch != -1 && k.voting {
+	if l.phase == acknowledging && epoch != -1 && l.Votes(k) {
 		if epoch > l.own.Epoch || epoch == l.own.Epoch && p.Zxid > l.own.Zxid {
 			l.giveUp("server %d is ahead: its history ends at 0x%x of epoch %d, the own one at 0x%x of epoch %d",
 				k.SID, uint64(p.Zxid), epoch, uint64(l.own.Zxid), l.own.Epoch)
@@ -389,14 +390,15 @@ func (l *Leader) Synchronise(now int64, k *LearnerLink, config []byte) {
 	k.send(&wire.QuorumPacket{Type: wire.PacketNewLeader, Zxid: EpochStart(l.epoch), Data: config})
 }
 
+// Votes says whether the voice of a learner counts. One that follows without
+// being a voter, a joiner or one that was removed, is heard in vain.
+func (l *Leader) Votes(k *LearnerLink) bool { return !k.Observer && l.quorums.Voter(k.SID) }
+
 // Forwarding says whether a learner gets live traffic.
 func (k *LearnerLink) Forwarding() bool { return k.phase >= syncing }
 
 // InSync says whether a learner has synchronised.
 func (k *LearnerLink) InSync() bool { return k.phase >= inSync }
-
-// Voting says whether the learner's acknowledgements count.
-func (k *LearnerLink) Voting() bool { return k.voting }
 
 // Send queues a packet.
 func (k *LearnerLink) Send(p *wire.QuorumPacket) { k.send(p) }
@@ -415,7 +417,7 @@ func (l *Leader) ack(now int64, k *LearnerLink, zxid Zxid) bool {
 			return false
 		}
 		k.phase, k.deadline = inSync, now+l.opt.InitLimit+l.opt.SyncLimit
-		if k.voting {
+		if l.Votes(k) {
 			l.synced[k.SID] = true
 		}
 		if l.phase == broadcasting {
@@ -554,52 +556,4 @@ func (l *Leader) Durable(zxid Zxid) Zxid {
 		l.commit()
 	}
 	return l.committed
-}
-
-// acknowledge records that a follower holds everything up to zxid; streams are
-// FIFO, so one acknowledgement stands for all before it. Those of proposals
-// that were never made and old ones change nothing.
-func (l *Leader) acknowledge(k *LearnerLink, zxid Zxid) bool {
-	if zxid > l.proposed || zxid <= k.acked {
-		return false
-	}
-	k.acked = zxid
-	return k.voting && l.commit()
-}
-
-// commit moves committed to the newest zxid that a quorum holds.
-func (l *Leader) commit() bool {
-	if l.phase != broadcasting {
-		return false
-	}
-	before := l.committed
-	l.tryCommit(l.durable)
-	for _, k := range l.learners {
-		if k.voting && k.Forwarding() {
-			l.tryCommit(k.acked)
-		}
-	}
-	return l.committed > before
-}
-
-func (l *Leader) tryCommit(zxid Zxid) {
-	if zxid <= l.committed {
-		return
-	}
-	if l.quorums.Contains(func(id int64) bool { return l.ackedBy(id) >= zxid }) {
-		l.committed = zxid
-	}
-}
-
-// ackedBy is the newest zxid that a voter is known to hold.
-func (l *Leader) ackedBy(id int64) Zxid {
-	if id == l.opt.Self {
-		return l.durable
-	}
-	for _, k := range l.learners {
-		if k.SID == id && k.voting && k.Forwarding() {
-			return k.acked
-		}
-	}
-	return -1
 }

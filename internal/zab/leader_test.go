@@ -35,7 +35,7 @@ func TestCommitNeedsAMajority(t *testing.T) {
 		l := Alone(1, NewQuorums(parse(t, text), nil), 5)
 		for i, id := range []int64{2, 3, 4, 9} {
 			k := l.LinkUp(0, LinkID(i))
-			k.SID, k.phase, k.voting = id, serving, l.quorums.Voter(id)
+			k.SID, k.phase = id, serving
 		}
 		for want := Zxid(6); want <= 8; want++ {
 			if got := l.Propose(); got != want {

@@ -116,6 +116,11 @@ func (opt *EnsembleOptions) lines(members []*Member) []string {
 	return append(lines, opt.Lines...)
 }
 
+// ServerLine is the server line of a member in a role, without a client part.
+func (m *Member) ServerLine(role string) string {
+	return fmt.Sprintf("server.%d=127.0.0.1:%d:%d:%s", m.ID, m.quorumPort, m.electionPort, role)
+}
+
 func (m *Member) writeID() {
 	m.t.Helper()
 	if err := os.WriteFile(filepath.Join(m.DataDir(), "myid"), fmt.Appendln(nil, m.ID), 0o644); err != nil {

@@ -1,0 +1,134 @@
+package zab
+
+// What this file does is count acknowledgements: by the quorums that held when
+// a proposal was made, in the order of the proposals, with a stop at each
+// reconfiguration (Leader.propose, tryToCommit).
+
+// rule says which quorums proposals need that are not older than from.
+type rule struct {
+	from Zxid
+	q    *Quorums
+}
+
+// Reconfigure has the proposal zxid, which is being made, and all that follow it
+// need quorums of both configurations of q.
+func (l *Leader) Reconfigure(zxid Zxid, q *Quorums) {
+	l.reconfig, l.quorums = zxid, q
+	l.rules = append(l.rules, rule{zxid, q})
+}
+
+// Reconfiguring says whether there is a reconfiguration that is not committed,
+// or committed and not activated.
+func (l *Leader) Reconfiguring() bool { return l.reconfig != 0 }
+
+// Activate says that the reconfiguration, which is committed, is in force: what
+// is proposed from now on needs a quorum of q. If this server is not the one
+// that is to lead by it nothing more is committed here.
+func (l *Leader) Activate(q *Quorums, leads bool) {
+	l.reconfig, l.quorums, l.ceded = 0, q, !leads
+	l.rules = append(l.rules, rule{l.proposed + 1, q})
+	l.commit()
+}
+
+// Ceded says that another server leads from the last commit on.
+func (l *Leader) Ceded() bool { return l.ceded }
+
+// Bereft says that there is no quorum of learners in sync.
+func (l *Leader) Bereft() bool { return l.phase == broadcasting && !l.quorums.Contains(l.present) }
+
+// Ready says whether a quorum of a configuration follows and is in sync, so that
+// it can be made the next one (Leader.isQuorumSynced).
+func (l *Leader) Ready(q *Quorum) bool {
+	return q.Contains(func(id int64) bool {
+		if id == l.opt.Self {
+			return true
+		}
+		for _, k := range l.learners {
+			if k.SID == id && !k.Observer && k.InSync() {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// Successor is the voter of q, other than this server, that holds the most of
+// what is proposed: with it as the next leader the least is lost
+// (Leader.getDesignatedLeader). It is 0 if there is none.
+func (l *Leader) Successor(q *Quorum) int64 {
+	best, most := int64(0), Zxid(-2)
+	for _, id := range q.voters {
+		if id == l.opt.Self {
+			continue
+		}
+		if at := l.ackedBy(id); at > most {
+			best, most = id, at
+		}
+	}
+	return best
+}
+
+// acknowledge records that a follower holds everything up to zxid; streams are
+// FIFO, so one acknowledgement stands for all before it. Those of proposals
+// that were never made and old ones change nothing.
+func (l *Leader) acknowledge(k *LearnerLink, zxid Zxid) bool {
+	if zxid > l.proposed || zxid <= k.acked {
+		return false
+	}
+	k.acked = zxid
+	return l.commit()
+}
+
+// commit moves committed to the newest zxid that the quorums of its time hold,
+// but not beyond a reconfiguration that is not in force.
+func (l *Leader) commit() bool {
+	if l.phase != broadcasting || l.ceded {
+		return false
+	}
+	for before := l.committed; ; {
+		for len(l.rules) > 1 && l.rules[1].from <= l.committed+1 {
+			l.rules = l.rules[1:]
+		}
+		limit := l.proposed
+		if len(l.rules) > 1 {
+			limit = l.rules[1].from - 1
+		}
+		if l.reconfig != 0 {
+			limit = min(limit, max(l.reconfig, l.committed))
+		}
+		at := l.committed
+		l.commitWithin(l.rules[0].q, limit)
+		if l.committed == at || l.committed < limit {
+			return l.committed > before
+		}
+	}
+}
+
+// commitWithin commits what a quorum of q holds, up to limit.
+func (l *Leader) commitWithin(q *Quorums, limit Zxid) {
+	try := func(zxid Zxid) {
+		zxid = min(zxid, limit)
+		if zxid > l.committed && q.Contains(func(id int64) bool { return l.ackedBy(id) >= zxid }) {
+			l.committed = zxid
+		}
+	}
+	try(l.durable)
+	for _, k := range l.learners {
+		if !k.Observer && k.Forwarding() {
+			try(k.acked)
+		}
+	}
+}
+
+// ackedBy is the newest zxid that a server is known to hold.
+func (l *Leader) ackedBy(id int64) Zxid {
+	if id == l.opt.Self {
+		return l.durable
+	}
+	for _, k := range l.learners {
+		if k.SID == id && !k.Observer && k.Forwarding() {
+			return k.acked
+		}
+	}
+	return -1
+}
