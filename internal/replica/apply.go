@@ -166,7 +166,9 @@ func (r *Replica) release(c *conn) {
 		d := jute.NewDecoder(c.frame(s))
 		var h wire.RequestHeader
 		h.Decode(&d)
+		c.timely = s.timely
 		r.answer(c, h, &d, s.at)
+		c.timely = false
 		if !c.gone {
 			c.trim(s)
 		}

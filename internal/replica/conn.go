@@ -31,7 +31,10 @@ type conn struct {
 	held     []byte
 	heldBase int // offset in the stream of held[0]
 
-	last LastRequest
+	// timely says that the request that is being answered came before its session
+	// began to end.
+	timely bool
+	last   LastRequest
 }
 
 // slot is one request whose reply is due at its place in the order.
@@ -44,6 +47,7 @@ type slot struct {
 	n    int
 	// throttled: the reply is THROTTLEDOP, and no frame is held.
 	throttled bool
+	timely    bool // it came before its session began to end
 }
 
 // slotKind is what a request waits for.
@@ -264,6 +268,7 @@ func (c *conn) waiting() int { return len(c.slots) - c.slotHead }
 func (c *conn) pop() slot {
 	s := c.slots[c.slotHead]
 	c.slotHead++
+	s.timely = c.sess != nil && !c.sess.closing
 	if c.slotHead == len(c.slots) {
 		c.slots, c.slotHead = c.slots[:0], 0
 	}

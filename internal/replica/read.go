@@ -100,7 +100,7 @@ func (r *Replica) read(c *conn, h wire.RequestHeader, d *jute.Decoder, out []byt
 	var code wire.Code
 	if h.Type == wire.OpPing {
 		jute.PutInt(out[start:], wire.XidPing)
-	} else if c.sess == nil || c.sess.closing {
+	} else if r.sessionGone(c) {
 		code = wire.CodeSessionExpired
 	} else {
 		out, code = r.readBody(c, h.Type, d, out)

@@ -22,7 +22,11 @@ func (r *Replica) localReply(c *conn, xid int32, code wire.Code, body func([]byt
 	endReply(c, start)
 }
 
-func (r *Replica) sessionGone(c *conn) bool { return c.sess == nil || c.sess.closing }
+// sessionGone says whether a request comes too late for its session: one that
+// waited behind a write when its session began to end does not.
+func (r *Replica) sessionGone(c *conn) bool {
+	return c.sess == nil || c.sess.closing && !c.timely
+}
 
 // addWatch sets a persistent watch; neither existence nor permission of the
 // node matters here, as events are filtered when they fire.
