@@ -25,6 +25,7 @@ func (n *Node) wireMetrics() {
 	m.WatchCount.From(count(func(r *replica.Replica) int64 { return int64(r.Tree().WatchCount()) }))
 	m.ApproximateDataSize.From(count(func(r *replica.Replica) int64 { return r.Tree().DataSize() }))
 	m.GlobalSessions.From(count(func(r *replica.Replica) int64 { return int64(r.SessionCount()) }))
+	m.LocalSessions.From(count(func(r *replica.Replica) int64 { return int64(r.LocalSessionCount()) }))
 	n.wireQuotas()
 	if n.member != nil {
 		n.member.wireMetrics()

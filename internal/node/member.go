@@ -147,6 +147,7 @@ func (n *Node) ensembleConfig(accepted, current int64) *replica.EnsembleConfig {
 		MinNotification: int64(q.MinNotificationIntervalMs), MaxNotification: int64(q.MaxNotificationIntervalMs),
 		Hurry: true, CommitLogCount: q.CommitLogCount, ForceSnapshot: q.ForceSnapshotSync,
 		LogSync: q.SnapshotSizeFactor > 0, LeaderServes: q.LeaderServes,
+		LocalSessions: q.LocalSessionsEnabled, UpgradeSessions: q.LocalSessionsUpgradingEnabled,
 	}
 }
 

@@ -181,6 +181,10 @@ func (n *Node) listen() error {
 		return nil
 	}
 	t := &n.cfg.Connections
+	newWeight := t.GlobalWeight
+	if ensembleMode(n.cfg) && n.cfg.Quorum.LocalSessionsEnabled {
+		newWeight = t.LocalWeight
+	}
 	n.port = &clientport.Port{
 		Core: n, Log: n.log, Metrics: n.metrics,
 		Limits: clientport.Limits{
@@ -199,7 +203,7 @@ func (n *Node) listen() error {
 			MaxTokens: t.Tokens, FillTime: time.Duration(t.FillTimeMs) * time.Millisecond, FillCount: t.FillCount,
 			FreezeTime:   time.Duration(t.FreezeTimeMs) * time.Millisecond,
 			DropIncrease: t.DropIncrease, DropDecrease: t.DropDecrease, DecreaseRatio: t.DecreaseRatio,
-			Weights: t.WeightEnabled, NewWeight: t.GlobalWeight, RenewWeight: t.RenewWeight,
+			Weights: t.WeightEnabled, NewWeight: newWeight, RenewWeight: t.RenewWeight,
 		},
 	}
 	if err := n.port.Listen(net.JoinHostPort(n.cfg.ClientPortAddress, strconv.Itoa(n.cfg.ClientPort))); err != nil {

@@ -155,10 +155,16 @@ func (n *Node) ResetConnections() {
 
 // Sessions implements admin.Source.
 func (n *Node) Sessions() admin.Sessions {
-	var s admin.Sessions
+	s := admin.Sessions{LocalEnabled: n.member != nil && n.cfg.Quorum.LocalSessionsEnabled}
 	n.core.view(func(r *replica.Replica) {
+		s.Learner = r.State() != wire.Leading
 		r.Sessions(func(v replica.SessionView) {
-			s.Global = append(s.Global, admin.Session{ID: v.ID, Timeout: int(v.Timeout), Expires: n.wallOf(v.Expires)})
+			one := admin.Session{ID: v.ID, Timeout: int(v.Timeout), Expires: n.wallOf(v.Expires)}
+			if v.Local {
+				s.Local = append(s.Local, one)
+			} else {
+				s.Global = append(s.Global, one)
+			}
 		})
 	})
 	return s

@@ -188,6 +188,9 @@ func (r *Replica) sessionCreated(p *proposal, h *wire.TxnHeader, body []byte) {
 		s.timeout = t.TimeOut
 	}
 	s.committed = true
+	if s.local {
+		r.unlocal(s)
+	}
 	if c := r.waiter(p, h); c != nil {
 		c.pop()
 		password := Password(s.id)

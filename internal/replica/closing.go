@@ -26,6 +26,10 @@ func (r *Replica) expire(s *session) {
 	}
 	r.stats.SessionsExpired++
 	r.fx.Expired = append(r.fx.Expired, s.id)
+	if s.local {
+		r.endLocal(s, "session expired")
+		return
+	}
 	r.proposeClose(s)
 }
 

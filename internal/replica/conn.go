@@ -48,6 +48,7 @@ type slot struct {
 	// throttled: the reply is THROTTLEDOP, and no frame is held.
 	throttled bool
 	timely    bool // it came before its session began to end
+	refused   wire.Code // what it is answered whatever its transaction says
 }
 
 // slotKind is what a request waits for.
@@ -130,7 +131,9 @@ func (r *Replica) connOpen(e *Event) {
 	}
 	if req.SessionID == 0 {
 		timeout := min(max(req.TimeOut, r.cfg.MinSessionTimeout), r.cfg.MaxSessionTimeout)
-		if r.leads() {
+		if r.localSessions() {
+			r.openLocal(c, timeout)
+		} else if r.leads() {
 			r.prepCreateSession(c, timeout, e.At)
 		} else {
 			r.forwardCreateSession(c, timeout, e.At)
@@ -161,8 +164,11 @@ func (r *Replica) reattach(c *conn, req *wire.ConnectRequest) {
 	switch {
 	case !bytes.Equal(req.Passwd, want[:]):
 		r.attach(c, nil, lease)
-	case r.leads():
+	case r.leads(), s != nil && s.local:
 		if s != nil && s.closing {
+			if s.local {
+				r.sessions.remove(s) // the old connection will not have its closeSession answered
+			}
 			s = nil
 		}
 		r.attach(c, s, lease)
@@ -212,8 +218,11 @@ func (r *Replica) detach(c *conn) {
 	}
 	c.gone = true
 	r.tree.DropConn(uint32(c.id))
-	if c.sess != nil {
-		c.sess.conn = nil
+	if s := c.sess; s != nil {
+		s.conn = nil
+		if s.local && s.closing {
+			r.sessions.remove(s) // its closeSession will not have its turn
+		}
 	}
 	c.slots, c.slotHead, c.held, c.heldBase, c.parked = nil, 0, nil, 0, nil
 }
@@ -259,6 +268,7 @@ func (c *conn) push(s slot, frame []byte) {
 		s.off, s.n = c.heldBase+len(c.held), len(frame)
 		c.held = append(c.held, frame...)
 	}
+	s.timely = c.sess != nil && !c.sess.closing
 	c.slots = append(c.slots, s)
 }
 
@@ -268,7 +278,6 @@ func (c *conn) waiting() int { return len(c.slots) - c.slotHead }
 func (c *conn) pop() slot {
 	s := c.slots[c.slotHead]
 	c.slotHead++
-	s.timely = c.sess != nil && !c.sess.closing
 	if c.slotHead == len(c.slots) {
 		c.slots, c.slotHead = c.slots[:0], 0
 	}

@@ -90,7 +90,7 @@ func (r *Replica) prepCreate(w *write, typ wire.Opcode, req *wire.CreateTTLReque
 	if code != wire.CodeOK {
 		return code
 	}
-	if code := w.valid(); code != wire.CodeOK {
+	if code := w.validFor(req.Flags); code != wire.CodeOK {
 		return code
 	}
 	above, ok := parentOf(req.Path)

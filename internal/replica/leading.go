@@ -235,7 +235,7 @@ func (r *Replica) learnerTouched(data []byte) {
 	}
 	for d := jute.NewDecoder(data); d.Len() >= 12; {
 		id, timeout := d.Long(), d.Int()
-		if s := r.sessions.byID[id]; s != nil && !s.closing {
+		if s := r.sessions.byID[id]; s != nil && !s.closing && !s.local {
 			s.lease = timeout
 			r.sessions.touch(s, r.now.Mono)
 		}
@@ -251,7 +251,7 @@ func (r *Replica) answerRevalidate(k *zab.LearnerLink, data []byte) {
 		return
 	}
 	s := r.sessions.byID[id]
-	valid := r.leads() && s != nil && !s.closing
+	valid := r.leads() && s != nil && !s.closing && !s.local
 	if valid {
 		s.lease, s.owner = timeout, k.Link
 		r.sessions.touch(s, r.now.Mono)
@@ -271,7 +271,7 @@ func (r *Replica) learnerRequest(k *zab.LearnerLink, q *wire.QuorumPacket) {
 	}
 	body := q.Data[d.Offset():]
 	s := r.sessions.byID[id]
-	w := write{sess: s, id: id, client: true, ids: q.AuthInfo, owner: k.Link}
+	w := write{sess: s, id: id, client: true, ids: q.AuthInfo, owner: k.Link, foreign: r.foreign(id)}
 	switch h.Type {
 	case wire.OpSync:
 		r.learnerSync(k)

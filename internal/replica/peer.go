@@ -31,6 +31,9 @@ type EnsembleConfig struct {
 	ForceSnapshot                                  bool // every learner gets a snapshot
 	LogSync                                        bool // learners may be brought up to date from the log on disk
 	LeaderServes                                   bool
+	// LocalSessions says that new sessions are local, UpgradeSessions that one
+	// may become the ensemble's.
+	LocalSessions, UpgradeSessions bool
 }
 
 // peer is what a member of an ensemble is beside a server: its place in the
@@ -216,9 +219,13 @@ func (r *Replica) leave(why string) {
 	}
 	r.pending = newPendingTable()
 	for id, s := range r.sessions.byID {
-		s.closing, s.touched = false, false
+		s.touched = false
+		if s.local {
+			continue
+		}
+		s.closing = false
+		r.sessions.unlink(s) // only a leader lets it expire
 		if !s.committed {
-			r.sessions.unlink(s)
 			delete(r.sessions.byID, id)
 		}
 	}

@@ -27,7 +27,10 @@ type write struct {
 	client bool  // asked for by a client, not by the server itself
 	ids    []wire.ID
 	owner  zab.LinkID // the learner that the request came from, 0 for this server
-	zxid   int64
+	// foreign says that the session, which is not known here, may be a local one
+	// of that learner.
+	foreign bool
+	zxid    int64
 }
 
 // chunk is a piece of memory in which records are laid one after the other; it
@@ -195,7 +198,7 @@ func (r *Replica) settle(zxid int64, body []byte) {
 // valid reports the code of a session that may not write any more.
 func (w *write) valid() wire.Code {
 	switch {
-	case !w.client:
+	case !w.client, w.sess == nil && w.foreign:
 	case w.sess == nil || w.sess.closing:
 		return wire.CodeSessionExpired
 	case w.sess.owner == nobody:
@@ -204,6 +207,20 @@ func (w *write) valid() wire.Code {
 		return wire.CodeSessionMoved
 	}
 	return wire.CodeOK
+}
+
+// validFor is valid for a create: an ephemeral needs a session that the ensemble
+// knows (PrepRequestProcessor.validateCreateRequest).
+func (w *write) validFor(flags int32) wire.Code {
+	if w.client && (flags == modeEphemeral || flags == modeEphemeralSequential) {
+		if w.sess == nil {
+			return wire.CodeSessionExpired
+		}
+		if w.sess.local {
+			return wire.CodeEphemeralOnLocalSession
+		}
+	}
+	return w.valid()
 }
 
 // may reports whether the requester has one of the bits of need on a node.

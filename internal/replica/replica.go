@@ -252,7 +252,7 @@ func (r *Replica) renew(ids []ConnID) {
 // touch renews a session: with the leader that is what it expires by, and a
 // learner tells its leader with the next answer to a PING.
 func (r *Replica) touch(s *session) {
-	if r.leads() {
+	if s.local || r.leads() {
 		r.sessions.touch(s, r.now.Mono)
 	} else if r.peer != nil {
 		r.peer.touch(s)
@@ -287,9 +287,16 @@ func (r *Replica) tick(e *Event) {
 	if r.peer != nil {
 		r.peerTick()
 	}
-	if !r.leads() {
-		return
+	if r.leads() {
+		r.expireSilent()
+		r.sweepContainers()
+	} else if r.sessions.locals > 0 {
+		r.expireSilent() // only local ones are in the buckets
 	}
+}
+
+// expireSilent ends sessions whose time is over.
+func (r *Replica) expireSilent() {
 	budget := r.cfg.Limits.Expire
 	for s := r.sessions.expired(r.now.Mono); s != nil; s = r.sessions.expired(r.now.Mono) {
 		r.expire(s)
@@ -298,7 +305,6 @@ func (r *Replica) tick(e *Event) {
 			break
 		}
 	}
-	r.sweepContainers()
 }
 
 // Proposed returns the newest zxid that was handed out, applied or not.

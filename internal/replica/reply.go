@@ -2,6 +2,7 @@ package replica
 
 import (
 	"bytes"
+	"cmp"
 
 	"zooid/internal/jute"
 	"zooid/internal/tree"
@@ -44,9 +45,10 @@ func (r *Replica) writeReply(c *conn, s slot, res *tree.Result) {
 		return
 	}
 	start := r.beginReply(c)
-	zxid := r.tree.LastZxid()
-	c.out = (&wire.ReplyHeader{Xid: s.xid, Zxid: zxid, Err: headerCode(res)}).Append(c.out)
+	zxid, code := r.tree.LastZxid(), cmp.Or(s.refused, headerCode(res))
+	c.out = (&wire.ReplyHeader{Xid: s.xid, Zxid: zxid, Err: code}).Append(c.out)
 	switch {
+	case s.refused != wire.CodeOK:
 	case res.Type == wire.OpMulti:
 		c.out = appendMultiResult(c.out, res)
 	case res.Err != wire.CodeOK:

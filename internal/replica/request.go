@@ -85,17 +85,10 @@ func (r *Replica) request(c *conn, frame []byte, at int64) {
 		r.close(c, "unknown operation")
 		return
 	}
-	if h.Type.Writes() && !failsBeforePrep(h.Type, d) {
-		if r.leads() {
-			r.prep(c, h, frame[d.Offset():])
-		} else {
-			r.forward(c, h, frame[d.Offset():])
-		}
-		var kept []byte // should the leader be lost
-		if r.peer != nil {
-			kept = frame
-		}
-		c.push(slot{kind: slotWrite, xid: h.Xid, op: h.Type, at: at}, kept)
+	if h.Type == wire.OpCloseSession && c.sess != nil && c.sess.local {
+		c.sess.closing = true // nothing that comes behind it counts
+	} else if h.Type.Writes() && !failsBeforePrep(h.Type, d) {
+		r.write(c, h, frame, d.Offset(), at)
 		return
 	}
 	if h.Type == wire.OpSync && r.peer != nil {
@@ -107,6 +100,24 @@ func (r *Replica) request(c *conn, frame []byte, at int64) {
 		return
 	}
 	r.answer(c, h, &d, at)
+}
+
+// write begins a write of a client and queues the slot of its reply.
+func (r *Replica) write(c *conn, h wire.RequestHeader, frame []byte, off int, at int64) {
+	s := slot{kind: slotWrite, xid: h.Xid, op: h.Type, at: at}
+	var kept []byte // should the leader be lost
+	if r.peer != nil {
+		kept = frame
+		if code := r.global(c, h.Type, frame[off:]); h.Type != wire.OpMulti {
+			s.refused = code // of a multi the leader tells which operation it was
+		}
+	}
+	if r.leads() {
+		r.prep(c, h, frame[off:])
+	} else {
+		r.forward(c, h, frame[off:])
+	}
+	c.push(s, kept)
 }
 
 // failsBeforePrep reports whether a write cannot even be decoded: it is refused
@@ -197,6 +208,9 @@ func (r *Replica) answer(c *conn, h wire.RequestHeader, d *jute.Decoder, at int6
 	r.markDirty(c)
 	c.answered++
 	switch h.Type {
+	case wire.OpCloseSession:
+		r.localClosed(c, h, at)
+		return
 	case wire.OpSetWatches, wire.OpSetWatches2:
 		r.setWatches(c, h, d)
 	case wire.OpAddWatch:

@@ -39,9 +39,10 @@ func (r *Replica) Restore() *Restore { return NewRestore(r.cfg) }
 func (r *Replica) Install(t *Restore) {
 	r.closeAll("the server has got a new state from its leader")
 	r.tree = t.tree
-	nextID := r.sessions.nextID
+	old := r.sessions
 	r.sessions, r.history = t.sessions, t.history
-	r.sessions.nextID = nextID
+	r.sessions.nextID = old.nextID
+	r.sessions.keepLocals(&old, r.now)
 	r.forgetInflight()
 	r.durable = r.tree.LastZxid()
 }

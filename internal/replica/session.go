@@ -17,6 +17,7 @@ type session struct {
 	committed bool  // createSession is applied
 	closing   bool  // closeSession is proposed
 	touched   bool  // since the learner last told its leader
+	local     bool  // known to this server only
 	// owner is the connection of the learner that holds the session's own, 0
 	// for this server. Only a leader keeps it.
 	owner zab.LinkID
@@ -37,6 +38,7 @@ type sessionTable struct {
 	lists  map[int64]*session // bucket -> head of its list
 	oldest int64              // no bucket before this one is filled
 	nextID int64
+	locals int // how many are local
 }
 
 func newSessionTable(tick int64) sessionTable {
@@ -56,9 +58,28 @@ func (t *sessionTable) renewAll(now Time) {
 	// In order of the ids, as sessions of one bucket expire in the order of
 	// their last touch: a seed gives one run.
 	for _, id := range slices.Sorted(maps.Keys(t.byID)) {
-		t.byID[id].owner, t.byID[id].closing = nobody, false
-		t.unlink(t.byID[id])
-		t.touch(t.byID[id], now.Mono)
+		s := t.byID[id]
+		if !s.local {
+			s.owner, s.closing = nobody, false
+		}
+		t.unlink(s)
+		t.touch(s, now.Mono)
+	}
+}
+
+// keepLocals takes the local sessions of another table.
+func (t *sessionTable) keepLocals(old *sessionTable, now Time) {
+	if old.locals == 0 {
+		return
+	}
+	t.oldest = t.roundUp(now.Mono)
+	for _, id := range slices.Sorted(maps.Keys(old.byID)) {
+		if s := old.byID[id]; s.local {
+			s.prev, s.next, s.bucket = nil, nil, 0
+			t.byID[id] = s
+			t.locals++
+			t.touch(s, now.Mono)
+		}
 	}
 }
 
@@ -116,6 +137,9 @@ func (t *sessionTable) unlink(s *session) {
 func (t *sessionTable) remove(s *session) {
 	t.unlink(s)
 	delete(t.byID, s.id)
+	if s.local {
+		t.locals--
+	}
 }
 
 // expired takes one session whose bucket is past out of the buckets; nil when

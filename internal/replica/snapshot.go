@@ -83,7 +83,7 @@ func (r *Replica) Cut() *Snapshot {
 }
 
 // appendSessions encodes the sessions whose creation is applied and whose end
-// is not.
+// is not; local ones have none.
 func (r *Replica) appendSessions(b []byte) []byte {
 	b = jute.AppendInt(b, 0)
 	n := int32(0)

@@ -8,20 +8,25 @@ import "zooid/internal/ensemble"
 type SessionView struct {
 	ID      int64
 	Timeout int32 // ms, as the session began
-	Expires int64 // Time.Mono
+	Expires int64 // Time.Mono; 0 for those that another server lets expire
+	Local   bool  // known to this server only
 }
 
-// Sessions calls f for every session whose creation is applied.
+// Sessions calls f for every session whose creation is applied, and for the
+// local ones.
 func (r *Replica) Sessions(f func(SessionView)) {
 	for _, s := range r.sessions.byID {
-		if s.committed {
-			f(SessionView{s.id, s.timeout, s.bucket})
+		if s.committed || s.local {
+			f(SessionView{s.id, s.timeout, s.bucket, s.local})
 		}
 	}
 }
 
-// SessionCount returns the number of sessions.
-func (r *Replica) SessionCount() int { return len(r.sessions.byID) }
+// SessionCount returns the number of sessions that the ensemble knows.
+func (r *Replica) SessionCount() int { return len(r.sessions.byID) - r.sessions.locals }
+
+// LocalSessionCount returns the number of sessions that only this server knows.
+func (r *Replica) LocalSessionCount() int { return r.sessions.locals }
 
 // ConnView is a connection as an operator sees it.
 type ConnView struct {
@@ -39,7 +44,7 @@ func (r *Replica) Conn(id ConnID) (ConnView, bool) {
 		return ConnView{}, false
 	}
 	v := ConnView{Waiting: c.waiting(), Last: c.last}
-	if s := c.sess; s != nil && s.committed {
+	if s := c.sess; s != nil && (s.committed || s.local) {
 		v.Session, v.Timeout, v.Expires = s.id, s.lease, s.bucket
 	}
 	return v, true
