@@ -159,15 +159,12 @@ func (m *member) sendLog(link *quorumport.Link, w io.Writer, after, upto int64) 
 func (m *member) search(s replica.Search) {
 	n := m.n
 	found := zab.Found{}
-	size, err := n.dirs.LatestSnapshotSize()
+	size, err := storage.LatestSnapshotSize(n.dirs)
 	if err == nil {
 		limit := int64(float64(size) * n.cfg.Quorum.SnapshotSizeFactor)
 		var f storage.Found
 		if f, err = storage.FindSync(n.dirs, s.Peer, s.Lowest, limit, n.storageLimits()); err == nil {
-			found = zab.Found{OK: true, From: f.From, Choice: zab.SyncChoice{Method: zab.Diff}}
-			if f.Cut != 0 {
-				found.Choice = zab.SyncChoice{Method: zab.Trunc, Zxid: f.Cut}
-			}
+			found = zab.Found{OK: f.Kind != storage.SyncImpossible, From: s.Peer, Choice: zab.SyncChoice{Method: zab.Diff}, Why: f.Reason}
 		}
 	}
 	if err != nil {

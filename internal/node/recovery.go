@@ -105,7 +105,7 @@ func (n *Node) reload() (*replica.Restore, error) {
 // epochs takes the epochs that the server has accepted and lived in.
 func (n *Node) epochs(e *replica.EnsembleConfig, report *storage.Report) (err error) {
 	e.Uninitialised = report.Empty && report.LastZxid < 0
-	e.AcceptedEpoch, e.CurrentEpoch, err = storage.LoadEpochs(n.dirs, max(report.LastZxid, 0))
+	e.AcceptedEpoch, e.CurrentEpoch, err = storage.LoadEpochs(n.dirs, report.LastZxid)
 	return err
 }
 

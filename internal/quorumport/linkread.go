@@ -335,6 +335,9 @@ func (r *LinkReader) Peek(n int) ([]byte, error) {
 	return in.mem.b[in.from : in.from+n], nil
 }
 
+// Buffered returns how many bytes are there without a read of the socket.
+func (r *LinkReader) Buffered() int { return r.l.input.to - r.l.input.from }
+
 // Discard skips n bytes and returns how many it did.
 func (r *LinkReader) Discard(n int) (int, error) {
 	in := &r.l.input

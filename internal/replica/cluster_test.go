@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"fmt"
@@ -367,7 +368,7 @@ func (s *server) stream(x *Stream) {
 		b = append(b, part...)
 	}
 	state := to.r.Restore()
-	if _, err := storage.ReadStream(bytes.NewReader(storage.AppendStreamEnd(b)), storage.Limits{}, state, nil); err != nil {
+	if _, err := storage.ReadStream(bufio.NewReader(bytes.NewReader(storage.AppendStreamEnd(b))), storage.Limits{}, state, nil); err != nil {
 		s.t.Fatal(err)
 	}
 	if err := state.SnapshotDone(x.Snapshot.Zxid); err != nil {

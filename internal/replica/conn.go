@@ -18,8 +18,8 @@ type conn struct {
 	out      []byte // replies not yet handed to the shell
 	dirty    bool
 	withheld *withheld // nil: all of out may be delivered
-	answered int // requests answered since the last Drain
-	frames   int // frames in out
+	answered int       // requests answered since the last Drain
+	frames   int       // frames in out
 
 	// Requests that wait for an earlier write of the session, oldest first,
 	// and the frames of those that are not writes themselves.
@@ -47,7 +47,7 @@ type slot struct {
 	n    int
 	// throttled: the reply is THROTTLEDOP, and no frame is held.
 	throttled bool
-	timely    bool // it came before its session began to end
+	timely    bool      // it came before its session began to end
 	refused   wire.Code // what it is answered whatever its transaction says
 }
 

@@ -17,6 +17,23 @@ const (
 	CurrentEpoch  = "currentEpoch"
 )
 
+// nextEpoch is left behind by an Apache server that was stopped while it
+// wrote currentEpoch (AtomicFileOutputStream): all that it had to make durable
+// before was.
+const nextEpoch = CurrentEpoch + ".tmp"
+
+// EpochError says that the epoch files do not fit what the server has logged,
+// or each other. A server that started all the same could break a promise
+// that it gave to a leader.
+type EpochError struct {
+	File   string
+	Reason string
+	Remedy string
+}
+
+// Error implements error.
+func (e *EpochError) Error() string { return e.File + ": " + e.Reason + "; " + e.Remedy }
+
 // ReadEpoch returns the number in an epoch file; ok is false if there is no
 // such file.
 func (d *Dirs) ReadEpoch(name string) (epoch int64, ok bool, err error) {
@@ -40,4 +57,80 @@ func (d *Dirs) ReadEpoch(name string) (epoch int64, ok bool, err error) {
 // WriteEpoch replaces an epoch file in one durable step.
 func (d *Dirs) WriteEpoch(name string, epoch int64) error {
 	return vfs.ReplaceFile(d.FS, path.Join(d.Snap, name), strconv.AppendInt(nil, epoch, 10))
+}
+
+// LoadEpochs returns the epochs of a quorum peer whose last transaction is
+// lastZxid, by the rules of QuorumPeer.loadDataBase: a file that is missing is
+// written with the epoch of lastZxid (-1 for a server that must not vote). A
+// currentEpoch older than lastZxid is refused, unless a left-over
+// currentEpoch.tmp or an acceptedEpoch as new explains it. An acceptedEpoch
+// below currentEpoch is refused. A refusal is an *EpochError, or a
+// *DamageError for a file that is no number, and changes no file.
+func LoadEpochs(d *Dirs, lastZxid int64) (accepted, current int64, err error) {
+	epoch := epochOf(lastZxid)
+	current, haveCurrent, err := d.ReadEpoch(CurrentEpoch)
+	if err != nil {
+		return 0, 0, err
+	}
+	if !haveCurrent {
+		current = epoch
+	}
+	writeCurrent := !haveCurrent
+	if epoch > current {
+		if current, err = d.interrupted(current, lastZxid); err != nil {
+			return 0, 0, err
+		}
+		writeCurrent = true
+	}
+	accepted, haveAccepted, err := d.ReadEpoch(AcceptedEpoch)
+	if err != nil {
+		return 0, 0, err
+	}
+	if !haveAccepted {
+		accepted = epoch
+	}
+	if accepted < current {
+		return 0, 0, &EpochError{path.Join(d.Snap, AcceptedEpoch),
+			fmt.Sprintf("the accepted epoch %d is less than the current epoch %d", accepted, current),
+			fmt.Sprintf("write %d into the file, which is always safe, or restore the directory from a backup", current)}
+	}
+	if writeCurrent {
+		if err := d.WriteEpoch(CurrentEpoch, current); err != nil {
+			return 0, 0, err
+		}
+	}
+	if !haveAccepted {
+		if err := d.WriteEpoch(AcceptedEpoch, accepted); err != nil {
+			return 0, 0, err
+		}
+	}
+	return accepted, current, nil
+}
+
+// interrupted returns the current epoch of a server that was stopped before
+// it could write it.
+func (d *Dirs) interrupted(current, lastZxid int64) (int64, error) {
+	epoch := epochOf(lastZxid)
+	next, ok, err := d.ReadEpoch(nextEpoch)
+	if err == nil && ok && next >= epoch {
+		return next, nil
+	}
+	// A leader whose epoch this server had accepted was bringing it up to date.
+	// That the history of the epoch of lastZxid is complete up to there is
+	// certain, as a history arrives in order, and no more than that may be
+	// claimed in an election. Apache's server refuses (ZOOKEEPER-1653).
+	accepted, haveAccepted, aerr := d.ReadEpoch(AcceptedEpoch)
+	if aerr == nil && haveAccepted && accepted >= epoch {
+		return epoch, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	if aerr != nil {
+		return 0, aerr
+	}
+	return 0, &EpochError{path.Join(d.Snap, CurrentEpoch),
+		fmt.Sprintf("the current epoch %d is older than the last transaction 0x%x", current, lastZxid),
+		fmt.Sprintf("if the file was restored from an older backup than the logs, write %d into it, and into %s if that is less; "+
+			"else move the directory away and let this server copy everything from the leader", epoch, AcceptedEpoch)}
 }

@@ -192,12 +192,21 @@ func (r *recovery) snapshot() error {
 
 // fellBack notes what must be reached from an older snapshot.
 func (r *recovery) fellBack(zxid int64) {
-	const counter = 0xffffffff
 	for _, s := range r.report.Skipped {
-		if z, _ := SnapshotZxid(path.Base(s.Path)); z > max(zxid, r.skippedZxid) && z&counter != 0 {
+		if z, _ := SnapshotZxid(path.Base(s.Path)); z > max(zxid, r.skippedZxid) && (counterOf(z) != 0 || r.knew(epochOf(z))) {
 			r.skippedZxid = z
 		}
 	}
+}
+
+// knew reports whether this server has taken part in an epoch. A snapshot of
+// its beginning, which no transaction has, most likely came from its leader
+// then: it was complete when currentEpoch was written, and what it holds may
+// be in no log, though the logs behind it fit those before. Before that it may
+// have been torn while it was written, and older state is as good.
+func (r *recovery) knew(epoch int64) bool {
+	current, ok, err := r.d.ReadEpoch(CurrentEpoch)
+	return epoch > 0 && (err != nil || ok && current >= epoch)
 }
 
 // noSnapshot refuses to start from logs alone.

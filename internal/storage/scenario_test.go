@@ -83,6 +83,8 @@ func (s *story) tell(t *testing.T, d *datadriven.TestData) error {
 			s.printf("deleted %s", f)
 		}
 		return err
+	case "take-back", "drop-behind", "find-sync":
+		return s.history(t, d)
 	case "crash":
 		s.mem = s.mem.CrashClone(uint64(number("seed", 0)))
 		s.open(t)
@@ -136,6 +138,43 @@ func zxidOf(t *testing.T, text string) int64 {
 		epoch = 0
 	}
 	return epoch<<32 | counter
+}
+
+// history is what a leader asks of a learner's files, or a learner of a
+// leader's. Like a server it closes the log before one is changed.
+func (s *story) history(t *testing.T, d *datadriven.TestData) error {
+	at := func(key string) int64 {
+		var text string
+		d.ScanArgs(t, key, &text)
+		return zxidOf(t, text)
+	}
+	if d.Cmd == "find-sync" {
+		found, err := FindSync(s.dirs, at("peer"), at("min"), 0, Limits{})
+		if s.printf("%v, %d transactions", found.Kind, found.Txns); found.Reason != "" {
+			s.printf("%s", found.Reason)
+		}
+		return err
+	}
+	if err := s.log.Close(); err != nil {
+		return err
+	}
+	s.dirs.Close()
+	s.open(t)
+	change := TakeBack
+	if d.Cmd == "drop-behind" {
+		change = DropBehind
+	}
+	report, err := change(s.dirs, at("zxid"), Limits{})
+	for _, name := range append(report.Logs, report.Snapshots...) {
+		s.printf("deleted %s", name)
+	}
+	if report.Cut != "" {
+		s.printf("cut %s", report.Cut)
+	}
+	for _, name := range report.Left {
+		s.printf("left %s", name)
+	}
+	return err
 }
 
 func (s *story) snapshot(t *testing.T, d *datadriven.TestData) error {

@@ -56,35 +56,27 @@ func readSnapshot(fs vfs.FS, name string, limits Limits, sink Sink, tell func(by
 const snapshotRemedy = "remove the file to start from an older snapshot and the logs, or restore it from a backup or another server"
 
 type snapReader struct {
-	name   string
+	name   string // "" for a stream
 	limit  int
 	sink   Sink
-	raw    *vfs.Reader
+	raw    *vfs.Reader // nil for a stream
 	win    *window
 	info   SnapshotInfo
 	tell   func(bytes int64, nodes int)
-	behind bool // the nodes
-	stream bool // not a file: nothing can be done about it here
+	told   int64 // bytes
+	behind bool  // the nodes
 	st     wire.StatPersisted
 }
 
-// read is how many bytes of the file, or of the stream, have been read.
-func (r *snapReader) read() int64 {
-	if r.raw == nil {
-		return r.win.off
-	}
-	return r.raw.Off
-}
-
 func (r *snapReader) damage(format string, args ...any) error {
-	return &DamageError{File: r.name, Offset: r.win.off, Reason: fmt.Sprintf(format, args...), Remedy: r.remedy(), Behind: r.behind}
+	return r.broken(fmt.Sprintf(format, args...), nil)
 }
 
-func (r *snapReader) remedy() string {
-	if r.stream {
-		return ""
+func (r *snapReader) broken(reason string, err error) error {
+	if r.name == "" {
+		return &StreamError{Offset: r.win.off, Reason: reason, Err: err, Behind: r.behind}
 	}
-	return snapshotRemedy
+	return &DamageError{File: r.name, Offset: r.win.off, Reason: reason, Remedy: snapshotRemedy, Err: err, Behind: r.behind}
 }
 
 // need returns the next n bytes, the beginning of what.
@@ -94,15 +86,18 @@ func (r *snapReader) need(n int, what string) ([]byte, error) {
 		return b, nil
 	}
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		if r.name == "" {
+			return nil, r.broken("it ends inside "+what, io.ErrUnexpectedEOF)
+		}
 		return nil, r.damage("it ends inside %s", what)
 	}
 	return nil, r.unreadable(what, err)
 }
 
-// unreadable is what a failing disk, or a compressed stream that is broken,
-// makes of a part of the file.
+// unreadable is what a failing disk or link, or a compressed stream that is
+// broken, makes of a part of the snapshot.
 func (r *snapReader) unreadable(what string, err error) error {
-	return &DamageError{File: r.name, Offset: r.win.off, Reason: what + " cannot be read", Remedy: r.remedy(), Err: err, Behind: r.behind}
+	return r.broken(what+" cannot be read", err)
 }
 
 func (r *snapReader) header() error {
@@ -193,17 +188,30 @@ const maxACLSize = 256 << 20
 const nodeTail = 8 + wire.StatPersistedSize
 
 func (r *snapReader) nodes() error {
-	const tellEach = 1 << 14
+	const (
+		tellEach  = 1 << 14 // nodes
+		tellBytes = 8 << 20
+	)
 	for {
 		done, err := r.node()
 		if err != nil || done {
 			return err
 		}
 		r.info.Nodes++
-		if r.tell != nil && r.info.Nodes%tellEach == 0 {
+		if r.tell != nil && (r.info.Nodes%tellEach == 0 || r.win.off-r.told >= tellBytes) {
+			r.told = r.win.off
 			r.tell(r.read(), r.info.Nodes)
 		}
 	}
+}
+
+// read returns how many bytes have been read: of the file as it is on disk,
+// or of the stream.
+func (r *snapReader) read() int64 {
+	if r.raw == nil {
+		return r.win.off
+	}
+	return r.raw.Off
 }
 
 // node reads one node, or the terminator.
@@ -241,7 +249,11 @@ func (r *snapReader) node() (done bool, err error) {
 	aclID := d.Long()
 	r.st.Decode(&d)
 	if err := r.sink.Node(b[4:4+n:4+n], data, aclID, &r.st); err != nil {
-		return false, fmt.Errorf("%s, node at offset %d: %w", r.name, r.win.off, err)
+		name := r.name
+		if name == "" {
+			name = streamName
+		}
+		return false, fmt.Errorf("%s, node at offset %d: %w", name, r.win.off, err)
 	}
 	r.win.skip(body + nodeTail)
 	return false, nil

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bufio"
 	"encoding/binary"
 	"io"
 )
@@ -11,13 +12,19 @@ const windowSize = 1 << 20
 // window is a reader's view of the bytes to come: peek looks, skip goes on.
 // It hands out slices of its buffer, valid until the next peek, and keeps the
 // running Adler-32 of all bytes skipped if summing is set.
+//
+// With ahead set it is a view into the buffer of that reader and takes no byte
+// from it that was not skipped; give hands back the rest. Only what does not
+// fit that buffer is gathered in its own.
 type window struct {
 	r          io.Reader
+	ahead      Peeker
+	own        []byte // set while buf is not the buffer of ahead
+	spare      []byte // own before
 	buf        []byte
 	start, end int   // the bytes not yet skipped
 	off        int64 // of buf[start] in the stream
 	err        error // from r, io.EOF included
-	exact      bool  // nothing is read that peek does not ask for
 
 	summing bool
 	sum     uint32
@@ -46,6 +53,9 @@ func (w *window) peek(n int) ([]byte, error) {
 // only as bytes arrive, so that a wild length costs no memory.
 func (w *window) fill(n int) {
 	w.addSum()
+	if w.ahead != nil && w.look(n) {
+		return
+	}
 	if w.start > 0 {
 		copy(w.buf, w.buf[w.start:w.end])
 		w.end -= w.start
@@ -57,11 +67,11 @@ func (w *window) fill(n int) {
 			copy(bigger, w.buf)
 			w.buf = bigger
 		}
-		room := w.buf[w.end:]
-		if w.exact {
-			room = room[:min(len(room), n-w.end)]
+		room := len(w.buf)
+		if w.ahead != nil {
+			room = min(room, n) // what follows is not ours
 		}
-		k, err := w.r.Read(room)
+		k, err := w.r.Read(w.buf[w.end:room])
 		w.end += k
 		w.err = err
 		if idle++; k > 0 {
@@ -70,6 +80,42 @@ func (w *window) fill(n int) {
 			w.err = io.ErrNoProgress
 		}
 	}
+}
+
+// look shows what ahead has in its buffer, n bytes or more. It returns false
+// if so much does not fit there: what there is is then in a buffer that fill
+// can add to.
+func (w *window) look(n int) bool {
+	if w.own != nil && w.start < w.end {
+		return false
+	}
+	w.give()
+	b, err := w.ahead.Peek(n)
+	if err == nil {
+		b, err = w.ahead.Peek(max(n, w.ahead.Buffered()))
+	}
+	if err != bufio.ErrBufferFull {
+		w.buf, w.start, w.end, w.summed, w.err = b, 0, len(b), 0, err
+		return true
+	}
+	if w.spare == nil {
+		w.spare = make([]byte, 2*len(b))
+	}
+	w.own, w.spare = w.spare, nil
+	w.buf, w.start, w.summed = w.own, 0, 0
+	w.end = copy(w.buf, b)
+	_, w.err = w.ahead.Discard(w.end)
+	return false
+}
+
+// give takes what was skipped from ahead and leaves it the rest.
+func (w *window) give() {
+	if w.own != nil {
+		w.own, w.spare = nil, w.buf
+	} else if w.start > 0 {
+		_, w.err = w.ahead.Discard(w.start) // they were peeked at: it cannot fail
+	}
+	w.buf, w.start, w.end, w.summed = nil, 0, 0, 0
 }
 
 // skip goes on by n bytes that peek has shown.
