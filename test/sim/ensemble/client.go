@@ -26,6 +26,7 @@ type client struct {
 	heard    int64 // from the server; world's time
 	lastSent int64
 	sent     []*request
+	made     []string         // sequential nodes
 	watches  map[string]int64 // path -> zxid of the read that set it
 	asleep   int64            // until then it does nothing
 
@@ -173,6 +174,9 @@ func (c *client) generate() *request {
 	case n < 32:
 		return &request{op: wire.OpCreate, path: "/s-", data: data, flags: int32(2 + w.rng.IntN(2))}
 	case n < 44:
+		if n := len(c.made); n > 0 && w.chance(2) {
+			path, c.made = c.made[n-1], c.made[:n-1]
+		}
 		return &request{op: wire.OpDelete, path: path, version: -1}
 	case n < 58:
 		return &request{op: wire.OpSetData, path: path, data: data, version: int32(w.rng.IntN(3)) - 1}
@@ -338,7 +342,9 @@ func (c *client) written(q *request, h *wire.ReplyHeader, d *jute.Decoder) {
 		c.forget()
 	case wire.OpCreate:
 		if q.flags >= 2 {
-			t.sequence(c, d.String())
+			path := d.String()
+			t.sequence(c, path)
+			c.made = append(c.made, path)
 		}
 	}
 }

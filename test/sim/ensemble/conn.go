@@ -3,7 +3,9 @@ package ensemble
 import (
 	"slices"
 
+	"zooid/internal/jute"
 	"zooid/internal/replica"
+	"zooid/internal/wire"
 )
 
 // conn is a client's connection: both ends and the network between them.
@@ -19,6 +21,7 @@ type conn struct {
 	hungUp            bool  // the client has closed it
 	closing           bool  // the server has, behind what it has sent
 	reported          bool  // ConnClosed is on its way to the core
+	greeted           bool  // the connect response is sent
 }
 
 // accept takes a connection and its connect request.
@@ -80,6 +83,13 @@ func encode(reqs []*request) []byte {
 func (c *conn) receive(out []byte) {
 	c.l.w.trail(out)
 	for _, f := range cutFrames(out) {
+		if c.greeted {
+			d := jute.NewDecoder(f)
+			var h wire.ReplyHeader
+			h.Decode(&d)
+			c.l.w.truth.commit(c.l, h.Zxid)
+		}
+		c.greeted = true
 		c.down.send(func() {
 			if !c.hungUp {
 				c.client.frame(f)

@@ -361,7 +361,7 @@ func (l *life) snapshotStep(j *snapshotJob) (done bool, err error) {
 		_, err = j.out.Write(j.snap.ACLs)
 		return false, err
 	}
-	j.buf, done = j.snap.Walk.Next(j.buf[:0], p.walkTurn)
+	j.buf, done = j.snap.Walk.Next(j.buf[:0], p.turnOf(j.snap))
 	if _, err = j.out.Write(j.buf); err != nil || !done {
 		return false, err
 	}

@@ -175,7 +175,7 @@ func (j *sending) step(w *world) (done bool, err error) {
 		_, err = j.out.Write(s.ACLs)
 		return false, err
 	}
-	j.buf, done = s.Walk.Next(j.buf[:0], w.prof.walkTurn)
+	j.buf, done = s.Walk.Next(j.buf[:0], w.prof.turnOf(s))
 	if _, err = j.out.Write(j.buf); err == nil && done {
 		_, err = j.out.Finish(storage.SnapshotTail{HasDigest: true, DigestZxid: s.Zxid, Digest: int64(s.Digest)})
 	}

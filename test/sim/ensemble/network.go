@@ -29,7 +29,7 @@ func (w *world) newPipe(from, to int64) *pipe {
 
 // latency is how long something takes on the network.
 func (w *world) latency() int64 {
-	if w.chance(200) {
+	if !w.calm && w.chance(200) {
 		return w.upTo(w.prof.tick)
 	}
 	return w.upTo(w.prof.latency)

@@ -39,12 +39,15 @@ func drawProfile(rng *rand.Rand) profile {
 		voters: int(pick(1, 2, 3, 3, 3, 3, 4, 5, 5, 7)), observers: int(pick(0, 0, 0, 1, 2)), clients: 1 + rng.IntN(6),
 		pipeline: int(pick(1, 4, 12)), tick: pick(20, 100, 200),
 		hurry: yes(2), leaderServes: !yes(8), forceSnap: yes(8), commitLog: int(pick(1, 5, 20, 500)),
-		snapCount: pick(4, 20, 100, 1000), snapSize: pick(0, 0, 2000),
+		snapCount: pick(10, 40, 200, 1000), snapSize: pick(0, 0, 0, 5000),
 		preAlloc: pick(0, 4096, 65536), sizeLimit: pick(0, 0, 1000), syncEach: pick(0, 4096),
 		walkTurn: int(pick(1, 200, 64<<10)), closePaths: !yes(4), twoDirs: yes(2), lastZxid: yes(2),
 		drift: pick(0, 0, 10, 50),
 		crash: int(pick(0, 1, 4)), kill: int(pick(0, 1, 4)), cut: int(pick(0, 2, 6)), unlink: int(pick(0, 2, 6)),
 		bootCrash: int(pick(0, 3, 8)), pause: int(pick(0, 1, 4)), slow: int(pick(0, 1, 2)), blackout: int(pick(0, 0, 1)), purge: int(pick(0, 1)),
+	}
+	if p.voters+p.observers == 1 {
+		p.leaderServes = true
 	}
 	if p.voters+p.observers > 7 {
 		p.observers = 0
@@ -67,3 +70,7 @@ func drawProfile(rng *rand.Rand) profile {
 	}
 	return p
 }
+
+// turnOf is how many bytes of a snapshot are made at once: a snapshot takes 20
+// turns at most, as a large one that fails by its size proves nothing.
+func (p *profile) turnOf(s *replica.Snapshot) int { return max(p.walkTurn, s.Walk.Nodes()*150/20) }
