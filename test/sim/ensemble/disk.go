@@ -3,7 +3,6 @@ package ensemble
 import (
 	"errors"
 	"hash/fnv"
-	"path"
 
 	"zooid/internal/replica"
 	"zooid/internal/storage"
@@ -219,7 +218,13 @@ func (l *life) takeBack(rec *queued) (*replica.Restore, error) {
 	}
 	s := l.s
 	s.cutTo = l.w.truth.before(s.held, rec.Zxid)
-	if err := takeBack(l.dirs, rec.Zxid, rec.Op == replica.DropBehind); err != nil {
+	var err error
+	if rec.Op == replica.DropBehind {
+		_, err = storage.DropBehind(l.dirs, rec.Zxid, storage.Limits{})
+	} else {
+		_, err = storage.TakeBack(l.dirs, rec.Zxid, storage.Limits{})
+	}
+	if err != nil {
 		return nil, err
 	}
 	s.held, s.cutTo = s.cutTo, -1
@@ -233,56 +238,6 @@ func (l *life) takeBack(rec *queued) (*replica.Restore, error) {
 		l.w.fail("truncate", "server %d was to go back to 0x%x and is at 0x%x", s.id, rec.Zxid, report.LastZxid)
 	}
 	return t.Restore, err
-}
-
-// takeBack takes back what logs and snapshots hold behind zxid.
-func takeBack(d *storage.Dirs, zxid int64, drop bool) error {
-	snaps, err := storage.Snapshots(d.FS, d.Snap)
-	if err != nil {
-		return err
-	}
-	for i := len(snaps) - 1; i >= 0; i-- {
-		if z, _ := storage.SnapshotZxid(path.Base(snaps[i].Path)); z > zxid {
-			if err := d.FS.Remove(snaps[i].Path); err != nil {
-				return err
-			}
-		}
-	}
-	if err := d.FS.SyncDir(d.Snap); err != nil {
-		return err
-	}
-	logs, err := storage.Logs(d.FS, d.Log)
-	if err != nil || len(logs) == 0 {
-		return err
-	}
-	if drop {
-		if last := lastUpTo(d, zxid); last != 0 {
-			zxid = last
-		}
-	}
-	_, err = storage.Truncate(d, zxid, storage.Limits{})
-	return err
-}
-
-// lastUpTo is the newest transaction in the logs that is not behind zxid.
-func lastUpTo(d *storage.Dirs, zxid int64) int64 {
-	last := int64(0)
-	logs, _ := storage.Logs(d.FS, d.Log)
-	for _, f := range logs {
-		r, err := storage.OpenLogReader(d.FS, f.Path, storage.Limits{})
-		if err != nil {
-			continue
-		}
-		for {
-			e, err := r.Next()
-			if err != nil || e.Header.Zxid > zxid {
-				break
-			}
-			last = e.Header.Zxid
-		}
-		r.Close()
-	}
-	return last
 }
 
 func (l *life) openLog() *storage.Log {

@@ -7,7 +7,6 @@ import (
 	"zooid/internal/jute"
 	"zooid/internal/replica"
 	"zooid/internal/storage"
-	"zooid/internal/vfs"
 	"zooid/internal/wire"
 	"zooid/internal/zab"
 )
@@ -28,6 +27,8 @@ type end struct {
 	outbox []parcel // waits behind a stream
 	job    *sending
 	in     []byte // packets that are not complete
+
+	received []byte // of a snapshot
 }
 
 // parcel is what the core has for a connection: packets or a stream.
@@ -36,14 +37,10 @@ type parcel struct {
 	stream  *replica.Stream
 }
 
-// sending is a stream under way: the pieces of a snapshot are gathered in a
-// file of their own, which the other side reads.
+// sending is a stream under way.
 type sending struct {
 	stream *replica.Stream
-	fs     *vfs.Mem
-	out    *storage.SnapshotWriter
 	part   int
-	buf    []byte
 }
 
 // connect dials the leader of a role until a connection stands, or enough.
@@ -137,49 +134,66 @@ func (e *end) streamStep() {
 	}
 	j, w := e.job, e.l.w
 	if j.stream.Snapshot == nil {
-		e.sendLog(j.stream.After, j.stream.Upto)
+		if !e.l.guard(func() { e.sendLog(j.stream.After, j.stream.Upto) }) {
+			return
+		}
 		e.job = nil
 		e.ship()
 		return
 	}
-	done, err := j.step(w)
-	if err != nil {
-		w.fail("stream", "a snapshot cannot be sent: %v", err)
-	}
+	piece, done := j.step(w)
 	e.progress()
-	e.pipe.send(e.peer.progress)
+	e.pipe.send(func() { e.peer.bulk(piece) })
 	if !done {
 		e.l.after(w.latency(), e.streamStep)
 		return
 	}
 	zxid := j.stream.Snapshot.Zxid
-	e.pipe.send(func() { e.peer.snapshot(j.fs, zxid) })
+	e.pipe.send(func() { e.peer.snapshot(zxid) })
 	w.met("snapshot sent")
 	e.job = nil
 	e.ship()
 }
 
-// step gathers one part of the snapshot.
-func (j *sending) step(w *world) (done bool, err error) {
+// step makes one part of the snapshot.
+func (j *sending) step(w *world) (piece []byte, done bool) {
 	s := j.stream.Snapshot
 	j.part++
 	switch j.part {
 	case 1:
-		j.fs = vfs.NewMem()
-		j.out, err = storage.NewSnapshotWriter(j.fs, "/", s.Zxid, storage.SnapshotOptions{})
-		if err == nil {
-			_, err = j.out.Write(s.Sessions)
-		}
-		return false, err
+		return s.Sessions, false
 	case 2:
-		_, err = j.out.Write(s.ACLs)
-		return false, err
+		return s.ACLs, false
 	}
-	j.buf, done = s.Walk.Next(j.buf[:0], w.prof.turnOf(s))
-	if _, err = j.out.Write(j.buf); err == nil && done {
-		_, err = j.out.Finish(storage.SnapshotTail{HasDigest: true, DigestZxid: s.Zxid, Digest: int64(s.Digest)})
+	piece, done = s.Walk.Next(nil, w.prof.turnOf(s))
+	if done {
+		piece = storage.AppendStreamEnd(piece)
 	}
-	return done, err
+	return piece, done
+}
+
+// sendLog sends what the log holds, as pairs of PROPOSAL and COMMIT.
+func (e *end) sendLog(after, upto int64) {
+	w := e.l.w
+	var buf []byte
+	err := e.l.dirs.CopyLog(after, upto, storage.Limits{}, func(zxid int64, entry []byte) error {
+		buf = (&wire.QuorumPacket{Type: wire.PacketProposal, Zxid: zxid, Data: entry}).Append(buf)
+		buf = (&wire.QuorumPacket{Type: wire.PacketCommit, Zxid: zxid}).Append(buf)
+		return nil
+	})
+	if err != nil {
+		w.fail("stream", "server %d cannot send its log behind 0x%x up to 0x%x: %v", e.l.s.id, after, upto, err)
+	}
+	w.met("log sent")
+	e.packets(buf)
+}
+
+// bulk takes bytes of a snapshot.
+func (e *end) bulk(b []byte) {
+	if !e.closed {
+		e.received = append(e.received, b...)
+		e.progress()
+	}
 }
 
 func (e *end) progress() {
@@ -189,17 +203,19 @@ func (e *end) progress() {
 }
 
 // snapshot loads the snapshot that has come.
-func (e *end) snapshot(fs *vfs.Mem, zxid int64) {
+func (e *end) snapshot(zxid int64) {
 	if e.closed {
 		return
 	}
 	t := replica.NewRestore(e.l.cfg)
-	info, err := storage.ReadSnapshot(fs, "/"+storage.SnapshotName(zxid, storage.NoCompression), storage.Limits{}, t)
+	r := bytes.NewReader(e.received)
+	e.received = nil
+	info, err := storage.ReadStream(r, storage.Limits{}, t, nil)
 	if err == nil {
 		err = t.SnapshotDone(zxid)
 	}
-	if err != nil {
-		e.l.w.fail("stream", "the snapshot of the leader cannot be read: %v", err)
+	if err != nil || r.Len() > 0 {
+		e.l.w.fail("stream", "the snapshot of the leader cannot be read: %v, %d bytes left", err, r.Len())
 	}
 	e.l.w.trace("%d has loaded the leader's snapshot 0x%x, %d nodes", e.l.s.id, zxid, info.Nodes)
 	e.l.put(replica.Event{Kind: replica.Received, Peer: &replica.PeerEvent{Link: e.id, State: t}})

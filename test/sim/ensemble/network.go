@@ -1,6 +1,9 @@
 package ensemble
 
-import "zooid/internal/wire"
+import (
+	"zooid/internal/replica"
+	"zooid/internal/wire"
+)
 
 // pipe is one direction of a stream: what is sent arrives in order, or not at
 // all. While the network is cut it waits.
@@ -134,6 +137,7 @@ func (w *world) dial(ch *channel) {
 		}
 		ch.up, ch.lives = true, [2]*life{a, b}
 		ch.pipes = [2]*pipe{w.newPipe(ch.ids[0], ch.ids[1]), w.newPipe(ch.ids[1], ch.ids[0])}
+		ch.reach(true)
 		for i, l := range ch.lives {
 			if n, ok := l.lastVote[ch.ids[1-i]]; ok {
 				w.transmit(ch, ch.ids[i], n)
@@ -147,6 +151,14 @@ func (ch *channel) sever() {
 	if ch.up {
 		ch.up = false
 		ch.pipes[0].dead, ch.pipes[1].dead = true, true
+		ch.reach(false)
+	}
+}
+
+// reach tells both sides that the connection stands, or is gone.
+func (ch *channel) reach(up bool) {
+	for i, l := range ch.lives {
+		l.put(replica.Event{Kind: replica.Reach, Peer: &replica.PeerEvent{From: ch.ids[1-i], Lost: !up}})
 	}
 }
 

@@ -16,6 +16,7 @@ type profile struct {
 	tick, initLimit, syncLimit           int64
 	minNotify, maxNotify, finalizeWait   int64
 	hurry, leaderServes, forceSnap       bool
+	logSync                              bool
 	commitLog                            int
 	snapCount, snapSize                  int64
 	preAlloc, sizeLimit, syncEach        int64
@@ -38,7 +39,7 @@ func drawProfile(rng *rand.Rand) profile {
 	p := profile{
 		voters: int(pick(1, 2, 3, 3, 3, 3, 4, 5, 5, 7)), observers: int(pick(0, 0, 0, 1, 2)), clients: 1 + rng.IntN(6),
 		pipeline: int(pick(1, 4, 12)), tick: pick(20, 100, 200),
-		hurry: yes(2), leaderServes: !yes(8), forceSnap: yes(8), commitLog: int(pick(1, 5, 20, 500)),
+		hurry: yes(2), leaderServes: !yes(8), forceSnap: yes(8), logSync: !yes(3), commitLog: int(pick(1, 5, 20, 500)),
 		snapCount: pick(10, 40, 200, 1000), snapSize: pick(0, 0, 0, 5000),
 		preAlloc: pick(0, 4096, 65536), sizeLimit: pick(0, 0, 1000), syncEach: pick(0, 4096),
 		walkTurn: int(pick(1, 200, 64<<10)), closePaths: !yes(4), twoDirs: yes(2), lastZxid: yes(2),

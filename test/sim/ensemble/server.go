@@ -83,7 +83,7 @@ func (s *server) config(accepted, current int64) replica.Config {
 			Current: s.w.members, Observer: s.observer, AcceptedEpoch: accepted, CurrentEpoch: current,
 			InitLimit: p.initLimit, SyncLimit: p.syncLimit,
 			MinNotification: p.minNotify, MaxNotification: p.maxNotify, FinalizeWait: p.finalizeWait, Hurry: p.hurry,
-			CommitLogCount: p.commitLog, ForceSnapshot: p.forceSnap, LogSync: false, LeaderServes: p.leaderServes,
+			CommitLogCount: p.commitLog, ForceSnapshot: p.forceSnap, LogSync: p.logSync, LeaderServes: p.leaderServes,
 		},
 	}
 }
@@ -320,11 +320,24 @@ func (l *life) change(role replica.RoleChange) {
 
 // search looks for what a learner lacks in the log on disk.
 func (l *life) search(x replica.Search) {
-	l.after(l.w.latency(), func() {
-		l.put(replica.Event{Kind: replica.Searched, Peer: &replica.PeerEvent{Link: x.Link, Found: zab.Found{Why: "nobody looked"}}})
+	l.after(l.pace(l.w.prof.diskDelay), func() {
+		limit := int64(1 << 40)
+		if l.w.chance(4) {
+			limit = l.w.upTo(5000)
+		}
+		found := zab.Found{}
+		alive := l.guard(func() {
+			f, err := storage.FindSync(l.dirs, x.Peer, x.Lowest, limit, storage.Limits{})
+			found = zab.Found{OK: err == nil, From: f.From, Choice: zab.SyncChoice{Method: zab.Diff}}
+			if f.Cut != 0 {
+				found.Choice = zab.SyncChoice{Method: zab.Trunc, Zxid: f.Cut}
+			}
+			if err != nil {
+				found.Why = err.Error()
+			}
+		})
+		if alive {
+			l.put(replica.Event{Kind: replica.Searched, Peer: &replica.PeerEvent{Link: x.Link, Found: found}})
+		}
 	})
-}
-
-func (e *end) sendLog(after, upto int64) {
-	e.l.w.fail("stream", "the log behind 0x%x is asked for", after)
 }

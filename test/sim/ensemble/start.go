@@ -4,7 +4,6 @@ import (
 	"zooid/internal/replica"
 	"zooid/internal/storage"
 	"zooid/internal/wire"
-	"zooid/internal/zab"
 )
 
 // restorer is the target of a recovery.
@@ -61,7 +60,7 @@ func (l *life) boot() error {
 	if err != nil {
 		return err
 	}
-	accepted, current, err := l.epochs(report.LastZxid)
+	accepted, current, err := storage.LoadEpochs(dirs, report.LastZxid)
 	if err != nil {
 		return err
 	}
@@ -84,28 +83,6 @@ func (l *life) boot() error {
 	}
 	l.w.truth.recovered(l, report)
 	return nil
-}
-
-// epochs reads the epoch files. A learner stores the transactions of an epoch
-// before the epoch itself, so the log may be ahead by one.
-func (l *life) epochs(last int64) (accepted, current int64, err error) {
-	ofLog := zab.EpochOf(last)
-	if current, _, err = l.dirs.ReadEpoch(storage.CurrentEpoch); err != nil {
-		return 0, 0, err
-	}
-	if current < ofLog {
-		current = ofLog
-		if err := l.dirs.WriteEpoch(storage.CurrentEpoch, current); err != nil {
-			return 0, 0, err
-		}
-	}
-	if accepted, _, err = l.dirs.ReadEpoch(storage.AcceptedEpoch); err != nil {
-		return 0, 0, err
-	}
-	if accepted < current {
-		l.w.fail("epochs", "server %d has accepted epoch %d and entered %d", l.s.id, accepted, current)
-	}
-	return accepted, current, nil
 }
 
 // powerOff crashes the machine: what was not synced is lost, or torn.
