@@ -1,6 +1,7 @@
 package ensemble
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 
@@ -208,14 +209,14 @@ func (e *end) snapshot(zxid int64) {
 		return
 	}
 	t := replica.NewRestore(e.l.cfg)
-	r := bytes.NewReader(e.received)
+	r := bufio.NewReaderSize(bytes.NewReader(e.received), 1<<20)
 	e.received = nil
 	info, err := storage.ReadStream(r, storage.Limits{}, t, nil)
 	if err == nil {
 		err = t.SnapshotDone(zxid)
 	}
-	if err != nil || r.Len() > 0 {
-		e.l.w.fail("stream", "the snapshot of the leader cannot be read: %v, %d bytes left", err, r.Len())
+	if left := r.Buffered(); err != nil || left > 0 {
+		e.l.w.fail("stream", "the snapshot of the leader cannot be read: %v, %d bytes left", err, left)
 	}
 	e.l.w.trace("%d has loaded the leader's snapshot 0x%x, %d nodes", e.l.s.id, zxid, info.Nodes)
 	e.l.put(replica.Event{Kind: replica.Received, Peer: &replica.PeerEvent{Link: e.id, State: t}})

@@ -328,10 +328,7 @@ func (l *life) search(x replica.Search) {
 		found := zab.Found{}
 		alive := l.guard(func() {
 			f, err := storage.FindSync(l.dirs, x.Peer, x.Lowest, limit, storage.Limits{})
-			found = zab.Found{OK: err == nil, From: f.From, Choice: zab.SyncChoice{Method: zab.Diff}}
-			if f.Cut != 0 {
-				found.Choice = zab.SyncChoice{Method: zab.Trunc, Zxid: f.Cut}
-			}
+			found = zab.Found{OK: err == nil && f.Kind != storage.SyncImpossible, From: x.Peer, Choice: zab.SyncChoice{Method: zab.Diff}, Why: f.Reason}
 			if err != nil {
 				found.Why = err.Error()
 			}
