@@ -65,7 +65,7 @@ func (b *bench) million(ctx context.Context, server string, rows map[string]*row
 		return err
 	}
 	b.stopAll()
-	last := loadgen.FillKey(b.options("", p).Path, b.znodes-1)
+	last := loadgen.FillKey(loadgen.NewOptions(loadgen.Fill).Path, b.znodes-1)
 	if r := rows["restart"]; r != nil {
 		for range b.rounds {
 			_, took, err := b.start(ctx, server, dir, last)
@@ -84,23 +84,31 @@ func (b *bench) million(ctx context.Context, server string, rows map[string]*row
 	return nil
 }
 
-// fill puts the znodes in and takes the rows about memory.
-func (b *bench) fill(ctx context.Context, p *process, rows map[string]*row) error {
-	o := b.options(loadgen.Fill, p)
-	o.Keys, o.Depth = b.znodes, 32
-	b.say("fill, %s: creating %d znodes", p.name, b.znodes)
+// create puts the znodes in.
+func (b *bench) create(ctx context.Context, s site, znodes int) error {
+	o := b.options(loadgen.Fill, s)
+	o.Keys, o.Depth = znodes, 32
+	b.say("fill, %s: creating %d znodes", s.kind(), znodes)
 	result, err := loadgen.Run(ctx, o)
 	if err != nil {
 		return err
 	}
-	if len(result.Errors) > 0 || result.Ops != int64(b.znodes) {
-		return fmt.Errorf("only %d of %d znodes were created: %v", result.Ops, b.znodes, result.Errors)
+	if len(result.Errors) > 0 || result.Ops != int64(znodes) {
+		return fmt.Errorf("only %d of %d znodes were created: %v", result.Ops, znodes, result.Errors)
 	}
-	b.say("fill, %s: %.1f s, %.0f creates/s; waiting for the memory to settle", p.name, result.Seconds, result.PerSecond)
-	b.report.Notes = append(b.report.Notes, fmt.Sprintf("Filling %d znodes took %s %.1f s (%.0f/s).", b.znodes, p.name, result.Seconds, result.PerSecond))
+	b.note("Filling %d znodes took %s %.1f s (%.0f/s, %d servers).", znodes, s.kind(), result.Seconds, result.PerSecond, len(s.addrs()))
+	return nil
+}
+
+// fill puts the znodes in and takes the rows about memory.
+func (b *bench) fill(ctx context.Context, p *process, rows map[string]*row) error {
+	if err := b.create(ctx, p, b.znodes); err != nil {
+		return err
+	}
 	if rows["memory"] == nil {
 		return nil
 	}
+	b.say("waiting for the memory to settle")
 	rss, err := p.resident(ctx)
 	if err != nil {
 		return err
@@ -153,10 +161,8 @@ func (b *bench) snapshots(ctx context.Context, server, dir, znode string, rows m
 	b.report.add(rows["calm"], server, figure{Value: without})
 	b.report.add(rows["snapshot"], server, figure{Value: with})
 	b.report.add(rows["stall"], server, figure{Value: with / without})
-	text := fmt.Sprintf("%s at half load (%s): %d snapshots of %s in %v; p99 %s without, %s while one is written; the generator itself was late by p99 %s.",
+	b.note("%s at half load (%s): %d snapshots of %s in %v; p99 %s without, %s while one is written; the generator itself was late by p99 %s.",
 		server, perSecond.format(rate), count, lengths(spans), o.Duration, spent.format(without), spent.format(with), spent.format(result.Late.P99))
-	b.report.Notes = append(b.report.Notes, text)
-	b.say("snapshot, %s", text)
 	return p.alive()
 }
 

@@ -9,38 +9,51 @@ import (
 	"zooid/internal/loadgen"
 )
 
+// site is what a load is put on: a server or an ensemble.
+type site interface {
+	kind() string // the name among serverNames
+	addrs() []string
+	alive() error
+}
+
+// singles measures the rows that put load on running single servers.
+func (b *bench) singles(ctx context.Context) error {
+	return b.loads(ctx, b.ordered("load"), b.servers, func(name string) (site, error) {
+		p, _, err := b.start(ctx, name, filepath.Join(b.dir, "load-"+name), "/")
+		return p, err
+	})
+}
+
 // loads measures the rows that put load on running servers. All servers run at
 // once, but only one is under load at a time; an idle one costs nothing.
-func (b *bench) loads(ctx context.Context) error {
-	rows := b.ordered("load")
+func (b *bench) loads(ctx context.Context, rows []*row, names []string, start func(name string) (site, error)) error {
 	if len(rows) == 0 {
 		return nil
 	}
 	defer b.stopAll()
-	servers := map[string]*process{}
-	for _, name := range b.servers {
+	servers := map[string]site{}
+	for _, name := range names {
 		b.say("starting %s", name)
-		p, _, err := b.start(ctx, name, filepath.Join(b.dir, "load-"+name), "/")
+		s, err := start(name)
+		if err == nil {
+			err = b.warm(ctx, s)
+		}
 		if err != nil {
-			b.fail("load", name, err)
+			b.fail(rows[0].group, name, err)
 			continue
 		}
-		if err := b.warm(ctx, p); err != nil {
-			b.fail("load", name, err)
-			continue
-		}
-		servers[name] = p
+		servers[name] = s
 	}
 	step, steps := 0, len(rows)*b.rounds*len(servers)
 	for _, r := range rows {
 		for round := range b.rounds {
-			for _, name := range b.servers {
-				p := servers[name]
-				if p == nil {
+			for _, name := range names {
+				s := servers[name]
+				if s == nil {
 					continue
 				}
 				step++
-				f, err := b.measure(ctx, r, p)
+				f, err := b.measure(ctx, r, s)
 				if ctx.Err() != nil {
 					return ctx.Err()
 				}
@@ -68,20 +81,23 @@ func (b *bench) ordered(group string) []*row {
 }
 
 // options is what all loads have in common.
-func (b *bench) options(workload string, p *process) loadgen.Options {
+func (b *bench) options(workload string, s site) loadgen.Options {
 	o := loadgen.NewOptions(workload)
-	o.Servers = []string{p.addr}
+	o.Servers = s.addrs()
+	if len(o.Servers) > 1 {
+		o.Connections = ensembleConnections
+	}
 	o.Duration, o.Warmup = b.seconds, b.warmup
 	o.Progress = b.relay
-	o.Keep = p.name == bareServer // it has no znodes to list and delete
+	o.Keep = s.kind() == bareServer // it has no znodes to list and delete
 	return o
 }
 
 // warm lets a server run in: Java's compiler takes some ten thousand requests
 // of each kind.
-func (b *bench) warm(ctx context.Context, p *process) error {
+func (b *bench) warm(ctx context.Context, s site) error {
 	for _, workload := range []string{loadgen.Mixed, loadgen.Churn} {
-		o := b.options(workload, p)
+		o := b.options(workload, s)
 		o.Warmup = 0
 		o.ReadShare = 0.5
 		o.Duration = min(b.seconds, 3*time.Second)
@@ -93,11 +109,11 @@ func (b *bench) warm(ctx context.Context, p *process) error {
 }
 
 // measure carries out one load row once.
-func (b *bench) measure(ctx context.Context, r *row, p *process) (figure, error) {
-	o := b.options(r.workload, p)
+func (b *bench) measure(ctx context.Context, r *row, s site) (figure, error) {
+	o := b.options(r.workload, s)
 	o.Depth = max(1, r.depth)
 	if r.workload == loadgen.Watch {
-		if p.name == bareServer {
+		if s.kind() == bareServer {
 			return figure{None: true}, nil
 		}
 		o.Connections = b.watchers
@@ -106,14 +122,14 @@ func (b *bench) measure(ctx context.Context, r *row, p *process) (figure, error)
 	if err != nil {
 		return figure{}, err
 	}
-	if err := p.alive(); err != nil {
+	if err := s.alive(); err != nil {
 		return figure{}, err
 	}
 	if len(result.Errors) > 0 {
 		return figure{}, fmt.Errorf("operations were refused: %v", result.Errors)
 	}
 	all := result.Overall()
-	f := figure{Value: result.PerSecond, P99: all.P99}
+	f := figure{Value: result.PerSecond, P99: all.P99, P999: all.P999}
 	if r.unit == spent {
 		f.Value = all.P50
 	}

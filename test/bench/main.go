@@ -41,6 +41,9 @@ type settings struct {
 	dir       string // for data and logs
 	json      string
 	zooid     string
+	kills     int
+	rate      float64
+	profiles  string // directory for CPU profiles of Zooid; empty: none
 	javaFlags []string
 	noBuild   bool
 	keep      bool
@@ -71,7 +74,7 @@ func parseFlags(args []string) (*settings, string, error) {
 	s := &settings{}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	servers := f.String("servers", "java,bare,zooid", "which servers to measure")
-	rows := f.String("rows", "all", "which rows: all, a group, or names (see -list)")
+	rows := f.String("rows", "all", "which rows: all, standalone, ensemble, a group, or names (see -list)")
 	quick := f.Bool("quick", false, "one short round, a tenth of the znodes and sessions, but for flags that are given")
 	list := f.Bool("list", false, "list the rows and end")
 	bare := f.String("bare", "", "be the bare server at this address (used by bench itself)")
@@ -82,6 +85,9 @@ func parseFlags(args []string) (*settings, string, error) {
 	f.IntVar(&s.znodes, "znodes", 1_000_000, "znodes in the rows about size")
 	f.IntVar(&s.sessions, "sessions", 10_000, "idle sessions")
 	f.IntVar(&s.watchers, "watchers", 1000, "watching sessions")
+	f.IntVar(&s.kills, "kills", 5, "how often leaders are killed and told to stop in the rows about that")
+	f.Float64Var(&s.rate, "rate", 5000, "writes a second in the rows that compare at a fixed rate")
+	f.StringVar(&s.profiles, "profiles", "", "directory for a CPU profile of each run of Zooid")
 	f.StringVar(&s.dir, "dir", "", "directory for data and logs, removed afterwards (default build/bench)")
 	f.StringVar(&s.json, "json", "", "file for all figures (default build/bench.json)")
 	f.StringVar(&s.zooid, "zooid", "", "binary to measure (default: build build/zooid first)")
@@ -109,8 +115,8 @@ func parseFlags(args []string) (*settings, string, error) {
 	if s.rows, err = chooseRows(*rows); err != nil {
 		return nil, "", err
 	}
-	if s.rounds < 1 || s.seconds <= 0 || s.znodes < 1 || s.sessions < 1 || s.watchers < 1 {
-		return nil, "", fmt.Errorf("-rounds, -seconds, -znodes, -sessions and -watchers must be above 0")
+	if s.rounds < 1 || s.seconds <= 0 || s.znodes < 1 || s.sessions < 1 || s.watchers < 1 || s.kills < 1 || s.rate <= 0 {
+		return nil, "", fmt.Errorf("-rounds, -seconds, -znodes, -sessions, -watchers, -kills and -rate must be above 0")
 	}
 	return s, "", s.place()
 }
@@ -119,7 +125,7 @@ func parseFlags(args []string) (*settings, string, error) {
 func (s *settings) shorten(f *flag.FlagSet) {
 	given := map[string]bool{}
 	f.Visit(func(g *flag.Flag) { given[g.Name] = true })
-	for name, value := range map[string]string{"rounds": "1", "seconds": "2s", "znodes": "100000", "sessions": "1000"} {
+	for name, value := range map[string]string{"rounds": "1", "seconds": "2s", "znodes": "100000", "sessions": "1000", "kills": "3"} {
 		if !given[name] {
 			_ = f.Set(name, value)
 		}
@@ -157,6 +163,11 @@ func compare(s *settings) error {
 	if err := os.MkdirAll(s.dir, 0o755); err != nil {
 		return err
 	}
+	if s.profiles != "" {
+		if err := os.MkdirAll(s.profiles, 0o755); err != nil {
+			return err
+		}
+	}
 	dir, err := os.MkdirTemp(s.dir, "run-")
 	if err != nil {
 		return err
@@ -181,17 +192,22 @@ func compare(s *settings) error {
 // bench is one comparison on its way.
 type bench struct {
 	*settings
-	dir     string // of this run
-	report  *report
-	running []*process
-	began   time.Time
-	spoke   time.Time // when the last line of progress was printed
+	dir      string // of this run
+	report   *report
+	running  []*process
+	began    time.Time
+	spoke    time.Time // when the last line of progress was printed
+	lastPort int       // that a member of an ensemble was given
+	profiled int       // how many profiles were begun
 }
 
 // run takes the rows that share running servers first, then those that need
 // servers of their own.
 func (b *bench) run(ctx context.Context) error {
-	if err := b.loads(ctx); err != nil {
+	if err := b.singles(ctx); err != nil {
+		return err
+	}
+	if err := b.ensembleLoads(ctx); err != nil {
 		return err
 	}
 	for _, group := range []struct {
@@ -201,6 +217,9 @@ func (b *bench) run(ctx context.Context) error {
 		{"start", b.emptyStarts},
 		{"idle", b.idleSessions},
 		{"million", b.million},
+		{"e-failover", b.failover},
+		{"e-million", b.ensembleMillion},
+		{"e-growth", b.growth},
 	} {
 		rows := b.group(group.name)
 		if len(rows) == 0 {
@@ -247,6 +266,13 @@ func (b *bench) relay(p loadgen.Progress) {
 	if p.Text == "" && time.Since(b.spoke) > quietFor {
 		b.say("  ... %s", strings.TrimSpace(p.String()))
 	}
+}
+
+// note says something that stands below the tables too.
+func (b *bench) note(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	b.report.Notes = append(b.report.Notes, text)
+	b.say("%s", text)
 }
 
 // fail notes a measurement that did not come about; the others go on.

@@ -17,6 +17,7 @@ import (
 type figure struct {
 	Value float64 `json:"value"`
 	P99   float64 `json:"p99_us,omitempty"`
+	P999  float64 `json:"p999_us,omitempty"`
 	None  bool    `json:"none,omitempty"` // the row means nothing for this server
 }
 
@@ -26,7 +27,7 @@ func (f figure) text(r *row) string {
 	}
 	text := r.unit.format(f.Value)
 	if r.tail {
-		text += ", p99 " + spent.format(f.P99)
+		text += ", p99 " + spent.format(f.P99) + ", p99.9 " + spent.format(f.P999)
 	}
 	return text
 }
@@ -72,8 +73,10 @@ type line struct {
 	OfJava  float64             `json:"of_java,omitempty"` // Zooid / Java: median of the rounds' ratios
 	OfBare  float64             `json:"of_bare,omitempty"` // Zooid / bare
 	TailOf  float64             `json:"p99_of_java,omitempty"`
+	FarOf   float64             `json:"p999_of_java,omitempty"`
 	Met     *bool               `json:"met,omitempty"`
 	TailMet *bool               `json:"p99_met,omitempty"`
+	FarMet  *bool               `json:"p999_met,omitempty"`
 
 	row *row
 }
@@ -95,8 +98,8 @@ type report struct {
 func newReport(s *settings) *report {
 	r := &report{
 		Date: time.Now().UTC().Format(time.RFC3339), Machine: machine(), Go: runtime.Version(), servers: s.servers,
-		Flags: fmt.Sprintf("rounds %d of %v, %d znodes, %d idle sessions, %d watchers, JVM flags %q",
-			s.rounds, s.seconds, s.znodes, s.sessions, s.watchers, strings.Join(s.javaFlags, " ")),
+		Flags: fmt.Sprintf("rounds %d of %v, %d znodes, %d idle sessions, %d watchers, %d kills, %.0f writes/s where the rate is fixed, JVM flags %q",
+			s.rounds, s.seconds, s.znodes, s.sessions, s.watchers, s.kills, s.rate, strings.Join(s.javaFlags, " ")),
 	}
 	if slices.Contains(s.servers, javaServer) {
 		out, _ := exec.Command("java", "-version").CombinedOutput()
@@ -145,6 +148,7 @@ func (l *line) settle() {
 		l.Medians[server] = figure{
 			Value: median(all, func(f figure) float64 { return f.Value }),
 			P99:   median(all, func(f figure) float64 { return f.P99 }),
+			P999:  median(all, func(f figure) float64 { return f.P999 }),
 			None:  all[0].None,
 		}
 	}
@@ -152,11 +156,17 @@ func (l *line) settle() {
 	l.OfJava = l.ratio(javaServer, value)
 	l.OfBare = l.ratio(bareServer, value)
 	l.TailOf = l.ratio(javaServer, func(f figure) float64 { return f.P99 })
-	l.Met, l.TailMet = l.judge(), nil
-	if l.row.tail && l.TailOf > 0 {
-		met := l.TailOf <= tailTarget
-		l.TailMet = &met
+	l.FarOf = l.ratio(javaServer, func(f figure) float64 { return f.P999 })
+	l.Met, l.TailMet, l.FarMet = l.judge(), l.judgeTail(l.TailOf), l.judgeTail(l.FarOf)
+}
+
+// judgeTail holds a quantile's ratio against the target; nil if there is none.
+func (l *line) judgeTail(ratio float64) *bool {
+	if !l.row.tail || ratio == 0 {
+		return nil
 	}
+	met := ratio <= tailTarget
+	return &met
 }
 
 // judge holds Zooid's figures against the target; nil if something is missing.
@@ -200,18 +210,30 @@ func median[T any](all []T, of func(T) float64) float64 {
 	return (values[(n-1)/2] + values[n/2]) / 2
 }
 
-// write prints the tables as Markdown.
+// write prints the tables as Markdown: those of single servers, then those of
+// ensembles.
 func (r *report) write(w io.Writer) {
 	fmt.Fprintf(w, "\n%s; %s; %s; %s; %s.\n", r.Date, r.Machine, r.Go, cmp.Or(r.Java, "no Java"), r.Flags)
-	r.table(w, "work", r.Lines, func(l *line) []string {
-		return append(r.cells(l, func(f figure) string { return l.row.unit.format(f.Value) }),
-			times(l.OfJava), percent(l.OfBare), l.Target, verdict(l.Met))
-	})
-	tails := slices.DeleteFunc(slices.Clone(r.Lines), func(l *line) bool { return !l.row.tail })
-	r.table(w, "p99", tails, func(l *line) []string {
-		return append(r.cells(l, func(f figure) string { return spent.format(f.P99) }),
-			times(l.TailOf), "", "1/3", verdict(l.TailMet))
-	})
+	for _, ensemble := range []bool{false, true} {
+		lines := slices.DeleteFunc(slices.Clone(r.Lines), func(l *line) bool { return l.row.ensemble() != ensemble })
+		servers, head := r.servers, "one server"
+		if ensemble {
+			servers, head = withoutBare(r.servers), "three servers"
+		}
+		table(w, head, servers, lines, func(l *line) []string {
+			return append(cells(servers, l, func(f figure) string { return l.row.unit.format(f.Value) }),
+				times(l.OfJava), percent(l.OfBare), l.Target, verdict(l.Met))
+		})
+		tails := slices.DeleteFunc(lines, func(l *line) bool { return !l.row.tail })
+		table(w, "p99, "+head, servers, tails, func(l *line) []string {
+			return append(cells(servers, l, func(f figure) string { return spent.format(f.P99) }),
+				times(l.TailOf), "", "1/3", verdict(l.TailMet))
+		})
+		table(w, "p99.9, "+head, servers, tails, func(l *line) []string {
+			return append(cells(servers, l, func(f figure) string { return spent.format(f.P999) }),
+				times(l.FarOf), "", "1/3", verdict(l.FarMet))
+		})
+	}
 	for _, n := range r.Notes {
 		fmt.Fprintln(w, n)
 	}
@@ -221,9 +243,9 @@ func (r *report) write(w io.Writer) {
 }
 
 // cells are the medians of the servers, in their order.
-func (r *report) cells(l *line, format func(figure) string) []string {
+func cells(servers []string, l *line, format func(figure) string) []string {
 	var cells []string
-	for _, server := range r.servers {
+	for _, server := range servers {
 		f, ok := l.Medians[server]
 		if !ok || f.None {
 			cells = append(cells, "")
@@ -234,11 +256,11 @@ func (r *report) cells(l *line, format func(figure) string) []string {
 	return cells
 }
 
-func (r *report) table(w io.Writer, head string, lines []*line, cells func(*line) []string) {
+func table(w io.Writer, head string, servers []string, lines []*line, cells func(*line) []string) {
 	if len(lines) == 0 {
 		return
 	}
-	rows := [][]string{append(append([]string{head}, r.servers...), "zooid / java", "of bare", "target", "met")}
+	rows := [][]string{append(append([]string{head}, servers...), "zooid / java", "of bare", "target", "met")}
 	for _, l := range lines {
 		rows = append(rows, append([]string{l.Title}, cells(l)...))
 	}

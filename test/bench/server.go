@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -75,7 +76,8 @@ func (s *settings) tool(ctx context.Context, name string, args ...string) error 
 type process struct {
 	name    string
 	addr    string
-	dir     string // dataDir and log
+	dir     string   // dataDir and log
+	lines   []string // of its zoo.cfg, beside those of all servers
 	cmd     *exec.Cmd
 	started time.Time
 	ended   chan struct{} // closed when the process is gone
@@ -88,28 +90,10 @@ func (b *bench) start(ctx context.Context, name, dir, znode string, lines ...str
 	if err != nil {
 		return nil, 0, err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	p := &process{name: name, addr: addr, dir: dir, lines: lines}
+	if err := b.launch(p); err != nil {
 		return nil, 0, err
 	}
-	cmd, err := b.command(name, addr, dir, lines)
-	if err != nil {
-		return nil, 0, err
-	}
-	log, err := os.Create(filepath.Join(dir, name+".log"))
-	if err != nil {
-		return nil, 0, err
-	}
-	defer log.Close()
-	cmd.Stdout, cmd.Stderr = log, log
-	p := &process{name: name, addr: addr, dir: dir, cmd: cmd, started: time.Now(), ended: make(chan struct{})}
-	if err := cmd.Start(); err != nil {
-		return nil, 0, fmt.Errorf("starting %s: %w", name, err)
-	}
-	go func() {
-		_ = cmd.Wait()
-		close(p.ended)
-	}()
-	b.running = append(b.running, p)
 	answered, err := p.await(ctx, znode)
 	if err != nil {
 		return nil, 0, err
@@ -117,20 +101,58 @@ func (b *bench) start(ctx context.Context, name, dir, znode string, lines ...str
 	return p, answered.Sub(p.started), nil
 }
 
-func (b *bench) command(name, addr, dir string, lines []string) (*exec.Cmd, error) {
-	if name == bareServer {
-		self, err := os.Executable()
-		return exec.Command(self, "-bare", addr), err
+// launch starts the process of a server, for the first time or once more, and
+// does not wait until it answers.
+func (b *bench) launch(p *process) error {
+	if err := os.MkdirAll(p.dir, 0o755); err != nil {
+		return err
 	}
-	cfg := filepath.Join(dir, "zoo.cfg")
-	if err := writeConfig(cfg, addr, dir, lines); err != nil {
+	cmd, err := b.command(p)
+	if err != nil {
+		return err
+	}
+	log, err := os.OpenFile(p.logFile(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd.Stdout, cmd.Stderr = log, log
+	ended := make(chan struct{})
+	p.cmd, p.started, p.ended = cmd, time.Now(), ended
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("starting %s: %w", p.name, err)
+	}
+	go func() {
+		_ = cmd.Wait()
+		close(ended)
+	}()
+	if !slices.Contains(b.running, p) {
+		b.running = append(b.running, p)
+	}
+	return nil
+}
+
+func (p *process) logFile() string { return filepath.Join(p.dir, p.name+".log") }
+
+func (b *bench) command(p *process) (*exec.Cmd, error) {
+	if p.name == bareServer {
+		self, err := os.Executable()
+		return exec.Command(self, "-bare", p.addr), err
+	}
+	cfg := filepath.Join(p.dir, "zoo.cfg")
+	if err := writeConfig(cfg, p.addr, p.dir, p.lines); err != nil {
 		return nil, err
 	}
-	if name == zooidServer {
-		return exec.Command(b.zooid, "server", cfg), nil
+	if p.name == zooidServer {
+		args := []string{"server", cfg}
+		if b.profiles != "" {
+			b.profiled++
+			args = append(args, "--cpuprofile", filepath.Join(b.profiles, fmt.Sprintf("%03d-%s.pprof", b.profiled, filepath.Base(p.dir))))
+		}
+		return exec.Command(b.zooid, args...), nil
 	}
 	args := append([]string{}, b.javaFlags...)
-	args = append(args, "-cp", filepath.Join(b.jars(), "*"), "org.apache.zookeeper.server.ZooKeeperServerMain", cfg)
+	args = append(args, "-cp", filepath.Join(b.jars(), "*"), "org.apache.zookeeper.server.quorum.QuorumPeerMain", cfg)
 	return exec.Command("java", args...), nil
 }
 
@@ -219,7 +241,7 @@ func (p *process) await(ctx context.Context, znode string) (time.Time, error) {
 
 // tail is the end of what the server printed.
 func (p *process) tail() string {
-	text, err := os.ReadFile(filepath.Join(p.dir, p.name+".log"))
+	text, err := os.ReadFile(p.logFile())
 	if err != nil {
 		return err.Error()
 	}
@@ -229,6 +251,11 @@ func (p *process) tail() string {
 	}
 	return string(bytes.TrimSpace(text))
 }
+
+// addrs and alive make a single server a site.
+func (p *process) addrs() []string { return []string{p.addr} }
+
+func (p *process) kind() string { return p.name }
 
 // stop ends a server with SIGTERM, and with SIGKILL if that does not help.
 func (p *process) stop() error {
@@ -243,8 +270,12 @@ func (p *process) stop() error {
 	return errors.New(p.name + " did not end within a minute of SIGTERM and was killed")
 }
 
-// stopAll ends whatever runs.
+// stopAll ends whatever runs, all at once: what is left of an ensemble need not
+// choose a leader any more.
 func (b *bench) stopAll() {
+	for _, p := range b.running {
+		_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	}
 	for _, p := range b.running {
 		if err := p.stop(); err != nil {
 			b.say("%v", err)

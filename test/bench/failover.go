@@ -1,0 +1,144 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// failover measures how long writes stand still when the leader is killed and
+// when it is told to stop, with few znodes.
+func (b *bench) failover(ctx context.Context, server string, rows map[string]*row) error {
+	e, err := b.gather(ctx, server, filepath.Join(b.dir, "failover-"+server), ensembleServers, 0)
+	if err != nil {
+		return err
+	}
+	for _, end := range []struct {
+		prefix string
+		signal syscall.Signal
+	}{{"e-kill", syscall.SIGKILL}, {"e-stop", syscall.SIGTERM}} {
+		if rows[end.prefix] == nil {
+			continue
+		}
+		if err := e.losses(ctx, end.prefix, end.signal, rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// losses ends the leader again and again and takes the rows whose names begin
+// with the prefix.
+func (e *ensemble) losses(ctx context.Context, prefix string, signal syscall.Signal, rows map[string]*row) error {
+	var worst gaps
+	for i := range e.b.kills {
+		g, err := e.loseLeader(ctx, signal)
+		if err != nil {
+			return err
+		}
+		e.b.say("%s %d of %d, %s: no write for %s; clients of survivors %s, of the leader %s", prefix, i+1, e.b.kills, e.kind(),
+			spent.format(us(g.any)), spent.format(us(g.stayed)), spent.format(us(g.moved)))
+		worst.any = max(worst.any, g.any)
+		for suffix, v := range map[string]time.Duration{"": g.any, "-stayed": g.stayed, "-moved": g.moved} {
+			if r := rows[prefix+suffix]; r != nil {
+				e.b.report.add(r, e.kind(), figure{Value: us(v)})
+			}
+		}
+	}
+	if r := rows[prefix+"-max"]; r != nil {
+		e.b.report.add(r, e.kind(), figure{Value: us(worst.any)})
+	}
+	return nil
+}
+
+// gaps are the longest times without an acknowledged write.
+type gaps struct {
+	any    time.Duration // at any client
+	stayed time.Duration // at the worst of the clients of servers that live on
+	moved  time.Duration // at the worst of the clients of the leader that ended
+}
+
+// loseLeader ends the leader while clients write at all members, measures the
+// gaps, and brings the member back.
+func (e *ensemble) loseLeader(ctx context.Context, signal syscall.Signal) (gaps, error) {
+	leader, err := e.leader()
+	if err != nil {
+		return gaps{}, err
+	}
+	writers, stop := startWriters(ctx, e)
+	defer stop()
+	if err := awaitWrites(ctx, writers, time.Now(), 200); err != nil {
+		return gaps{}, err
+	}
+	at := time.Now()
+	if err := leader.cmd.Process.Signal(signal); err != nil {
+		return gaps{}, err
+	}
+	if err := awaitWrites(ctx, writers, at.Add(10*time.Millisecond), 200); err != nil {
+		return gaps{}, err
+	}
+	pause(ctx, time.Second) // a second election would come by then
+	stop()
+	select {
+	case <-leader.ended:
+	case <-time.After(time.Minute):
+		return gaps{}, fmt.Errorf("the leader does not end a minute after signal %d", signal)
+	}
+	g := measureGaps(writers, slices.Index(e.members, leader), at)
+	if err := e.b.launch(leader); err != nil {
+		return gaps{}, err
+	}
+	return g, e.settle(ctx)
+}
+
+// awaitWrites waits until every writer has had so many acknowledgements after a
+// moment, for as long as a server may take to start.
+func awaitWrites(ctx context.Context, writers []*writer, after time.Time, each int) error {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	for {
+		slow := slices.IndexFunc(writers, func(w *writer) bool { return w.since(after) < each })
+		if slow < 0 {
+			return nil
+		}
+		if pause(ctx, 20*time.Millisecond); ctx.Err() != nil {
+			w := writers[slow]
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return fmt.Errorf("a client of server %d writes no more, its last attempt to connect ended with: %v", w.home+1, w.last)
+		}
+	}
+}
+
+// measureGaps finds the longest times without an acknowledgement since the
+// leader was ended.
+func measureGaps(writers []*writer, leader int, at time.Time) gaps {
+	var g gaps
+	var all []time.Time
+	for _, w := range writers {
+		all = append(all, w.acks...)
+		own := &g.stayed
+		if w.home == leader {
+			own = &g.moved
+		}
+		*own = max(*own, longest(w.acks, at))
+	}
+	slices.SortFunc(all, time.Time.Compare)
+	g.any = longest(all, at)
+	return g
+}
+
+// longest is the longest time between two neighbours of which the later one is
+// after a moment.
+func longest(times []time.Time, after time.Time) time.Duration {
+	first, _ := slices.BinarySearchFunc(times, after, func(t, after time.Time) int { return cmp.Or(t.Compare(after), -1) })
+	var most time.Duration
+	for i := max(1, first); i < len(times); i++ {
+		most = max(most, times[i].Sub(times[i-1]))
+	}
+	return most
+}
