@@ -93,14 +93,18 @@ func (b *bench) options(workload string, s site) loadgen.Options {
 	return o
 }
 
-// warm lets a server run in: Java's compiler takes some ten thousand requests
-// of each kind.
+// runIn is how long servers take requests of each kind before the first
+// measurement, however short those are: Java's compiler takes ten thousand
+// requests, and each of three servers must get them.
+const runIn = 3 * time.Second
+
+// warm lets a server run in.
 func (b *bench) warm(ctx context.Context, s site) error {
 	for _, workload := range []string{loadgen.Mixed, loadgen.Churn} {
 		o := b.options(workload, s)
 		o.Warmup = 0
 		o.ReadShare = 0.5
-		o.Duration = min(b.seconds, 3*time.Second)
+		o.Duration = runIn * time.Duration(len(s.addrs()))
 		if _, err := loadgen.Run(ctx, o); err != nil {
 			return fmt.Errorf("running in: %w", err)
 		}

@@ -264,6 +264,11 @@ func table(w io.Writer, head string, servers []string, lines []*line, cells func
 	for _, l := range lines {
 		rows = append(rows, append([]string{l.Title}, cells(l)...))
 	}
+	if !slices.Contains(servers, bareServer) {
+		for i, row := range rows {
+			rows[i] = slices.Delete(row, len(servers)+2, len(servers)+3)
+		}
+	}
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
 		for i, cell := range row {

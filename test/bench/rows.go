@@ -122,7 +122,7 @@ var allRows = []*row{
 	{name: "e-cpu7", title: "7 servers", group: "e-growth", unit: spent},
 	{name: "e-cpu3o2", title: "3 servers and 2 observers", group: "e-growth", unit: spent},
 	{name: "e-cpu3o4", title: "3 servers and 4 observers", group: "e-growth", unit: spent},
-	{name: "e-bytes3", title: "leader's bytes for a write, 3 servers", group: "e-growth", unit: size},
+	{name: "e-bytes3", title: "leader's bytes for a write (log, links), 3 servers", group: "e-growth", unit: size},
 	{name: "e-bytes5", title: "5 servers", group: "e-growth", unit: size},
 	{name: "e-bytes7", title: "7 servers", group: "e-growth", unit: size},
 	{name: "e-bytes3o2", title: "3 servers and 2 observers", group: "e-growth", unit: size},
