@@ -1,7 +1,8 @@
 // Package walkthrough takes the release archive the way that a new operator
-// does, on a machine of its own: unpack, write zoo.cfg and myid, start, look,
-// use, restart, stop. The way is walkthrough.sh, which reads like a page of a
-// manual; the test plays it and checks every line that an operator looks at.
+// does, on machines of its own: unpack, write zoo.cfg and myid, start, look,
+// use, restart, stop. The ways are walkthrough.sh (one server) and ensemble.sh
+// (three), which read like pages of a manual; the tests play them and check
+// every line that an operator looks at.
 package walkthrough
 
 import (
@@ -15,10 +16,17 @@ import (
 	"testing"
 )
 
-// TestWalkthrough needs what `make dist` leaves in dist/. It plays in
-// namespaces of its own (network, files, processes, host name), on the real
-// port 2181 and the real paths, as an ordinary user.
+// TestWalkthrough is the way of one server, on a machine of its own.
 func TestWalkthrough(t *testing.T) {
+	check(t, play(t, "sandbox.sh", "walkthrough.sh"), expectations)
+}
+
+// play runs a walkthrough on the machine or machines that a script makes and
+// returns what was seen. It needs what `make dist` leaves in dist/. It plays in
+// namespaces of its own (network, files, processes, host name), on the real
+// ports and the real paths, as an ordinary user.
+func play(t *testing.T, script, walkthrough string) string {
+	t.Helper()
 	if os.Getenv("ZOOID_INTEROP") == "" {
 		t.Skip("part of the interop ring: make walkthrough, or make dist and ZOOID_INTEROP=1")
 	}
@@ -30,7 +38,7 @@ func TestWalkthrough(t *testing.T) {
 	if os.Getuid() != 0 {
 		args = append(args, "--map-root-user")
 	}
-	args = append(args, "bash", "sandbox.sh", archives[0], "walkthrough.sh", t.TempDir())
+	args = append(args, "bash", script, archives[0], walkthrough, t.TempDir())
 	cmd := exec.Command("unshare", args...)
 	var transcript bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &transcript, &transcript
@@ -38,30 +46,42 @@ func TestWalkthrough(t *testing.T) {
 		t.Fatalf("%v\n%s", err, transcript.String())
 	}
 	t.Log(transcript.String())
-	check(t, transcript.String())
+	return transcript.String()
 }
 
-// A step of the transcript is a line "$ command" and what follows it.
+// A step of the transcript is a line "$ command" or "machine$ command" and what
+// follows it.
 type stepOutput struct {
-	command, output string
+	machine, command, output string
 }
+
+var prompt = regexp.MustCompile(`(?m)^(cdh\d+)?\$ `)
 
 func split(transcript string) []stepOutput {
 	var steps []stepOutput
-	for _, part := range strings.Split("\n"+transcript, "\n$ ")[1:] {
-		command, output, _ := strings.Cut(part, "\n")
+	prompts := prompt.FindAllStringSubmatchIndex(transcript, -1)
+	for i, at := range prompts {
+		end := len(transcript)
+		if i+1 < len(prompts) {
+			end = prompts[i+1][0]
+		}
+		machine := ""
+		if at[2] >= 0 {
+			machine = transcript[at[2]:at[3]]
+		}
+		command, output, _ := strings.Cut(transcript[at[1]:end], "\n")
 		if strings.Contains(command, "<<") { // a here-document belongs to the command
 			text, rest, _ := strings.Cut(output, "\nCOMMANDS\n")
 			command, output = command+"\n"+text, rest
 		}
-		steps = append(steps, stepOutput{command, output})
+		steps = append(steps, stepOutput{machine, command, output})
 	}
 	return steps
 }
 
 // check compares the transcript with the expectations: for each step the
 // patterns must match lines of its output, in their order.
-func check(t *testing.T, transcript string) {
+func check(t *testing.T, transcript string, expectations []expectation) {
 	t.Helper()
 	steps := split(transcript)
 	for i, want := range expectations {
@@ -69,8 +89,8 @@ func check(t *testing.T, transcript string) {
 			t.Fatalf("the walkthrough ended before %q", want.command)
 		}
 		got := steps[i]
-		if !strings.HasPrefix(got.command, want.command) {
-			t.Fatalf("step %d is %q, expected %q", i+1, got.command, want.command)
+		if !strings.HasPrefix(got.command, want.command) || want.machine != "" && want.machine != got.machine {
+			t.Fatalf("step %d is %q on %s, expected %q on %s", i+1, got.command, got.machine, want.command, want.machine)
 		}
 		lines := strings.Split(got.output, "\n")
 		for _, pattern := range want.lines {
@@ -105,6 +125,7 @@ func check(t *testing.T, transcript string) {
 // in order, with others between them, and some that come when they come, as
 // events do. A step that fails ends with its code.
 type expectation struct {
+	machine  string // of several; empty: any
 	command  string
 	lines    []string
 	anywhere []string
