@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // EnsembleOptions says which members an ensemble has and how they are
@@ -291,10 +294,23 @@ func (m *Member) Stop() {
 	m.Server.Stop()
 }
 
-// Pause stops the process with SIGSTOP: its connections stay open and silent.
+// Pause stops the process with SIGSTOP and waits until the last of its threads
+// stands still: its connections stay open and silent.
 func (m *Member) Pause() {
+	m.t.Helper()
 	m.paused.Store(true)
 	m.signal(syscall.SIGSTOP)
+	for {
+		// Without taking the report, since the process is waited for elsewhere.
+		err := unix.Waitid(unix.P_PID, m.Pid(), nil, unix.WSTOPPED|unix.WNOWAIT, nil)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			m.t.Fatalf("member %d (%s) cannot be paused: %v", m.ID, m.Kind(), err)
+		}
+		return
+	}
 }
 
 // Resume lets a paused process go on.
