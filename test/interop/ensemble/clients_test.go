@@ -29,7 +29,7 @@ func javaSuite(class string) func(t *testing.T, args ...string) *exec.Cmd {
 }
 
 // TestForeignClients: kazoo, Apache's Java client and Curator's recipes work
-// with members of an ensemble, also when the leader dies on them.
+// with members of an ensemble, also when the quorum is lost for a while.
 func TestForeignClients(t *testing.T) {
 	suites := []suite{
 		{"kazoo", kazoo, []string{
@@ -53,13 +53,17 @@ func TestForeignClients(t *testing.T) {
 	})
 }
 
-// obey does to the leader what a program wants done to its server.
+// obey does what a program wants done to its server. The programs rely on being
+// disconnected, wherever they are, so the ensemble loses the leader and with
+// one follower more its quorum.
 func obey(e *harness.Ensemble, order string) error {
 	switch order {
 	case "kill":
-		e.Leader().Kill()
+		e.Kill(e.Leader(), e.Followers()[0])
 	case "stop":
-		e.Leader().Stop()
+		for _, m := range []*harness.Member{e.Leader(), e.Followers()[0]} {
+			m.Stop()
+		}
 	case "start":
 		for _, m := range e.Members() {
 			if !m.Running() {
