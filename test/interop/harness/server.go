@@ -273,6 +273,10 @@ func (s *Server) writeConfig() {
 	if s.opt.SeparateLog {
 		lines = append(lines, "dataLogDir="+s.LogDir())
 	}
+	for _, own := range s.opt.Lines {
+		key, _, _ := strings.Cut(own, "=")
+		lines = slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, key+"=") })
+	}
 	lines = append(lines, s.opt.Lines...)
 	text := strings.Join(lines, "\n") + "\n"
 	if err := os.WriteFile(s.ConfigFile(), []byte(text), 0o644); err != nil {
