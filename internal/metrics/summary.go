@@ -28,6 +28,13 @@ func (s *Summary) ObserveN(v, n int64) {
 	s.merge(n, v*n, v, v)
 }
 
+// ObserveBatch records n values at once by their sum and extremes.
+func (s *Summary) ObserveBatch(n, sum, low, high int64) {
+	if n > 0 {
+		s.merge(n, sum, low, high)
+	}
+}
+
 // merge records n events at once by their sum and extremes.
 func (s *Summary) merge(n, sum, low, high int64) {
 	s.count.Add(n)

@@ -131,9 +131,12 @@ func (d *diskWriter) gather(batch []replica.Record) []replica.Record {
 func (d *diskWriter) write(batch []replica.Record, since time.Time) bool {
 	m := &d.n.metrics.Sync
 	begin := time.Now()
-	m.SyncProcessorQueueSize.Observe(int64(len(batch)))
-	m.SyncProcessorRequestQueued.AddN(int64(len(batch)))
-	m.SyncProcessorQueueTime.ObserveN(begin.Sub(since).Milliseconds(), int64(len(batch)))
+	if txns := countAppends(batch); txns > 0 {
+		m.SyncProcessorQueueSize.Observe(txns)
+		m.SyncProcessorRequestQueued.AddN(txns)
+		m.SyncProcessorQueueTime.ObserveN(begin.Sub(since).Milliseconds(), txns)
+		defer func() { m.SyncProcessTime.Observe(time.Since(begin).Milliseconds()) }()
+	}
 	limit := d.n.cfg.MaxBatchSize
 	for len(batch) > 0 {
 		if batch[0].Op != replica.Append {
@@ -158,8 +161,17 @@ func (d *diskWriter) write(batch []replica.Record, since time.Time) bool {
 		batch = batch[k:]
 		d.n.inbox.put(item{event: replica.Event{Kind: replica.Durable, Zxid: last}})
 	}
-	m.SyncProcessTime.Observe(time.Since(begin).Milliseconds())
 	return true
+}
+
+// countAppends is how many entries of the log a batch has.
+func countAppends(batch []replica.Record) (n int64) {
+	for i := range batch {
+		if batch[i].Op == replica.Append {
+			n++
+		}
+	}
+	return n
 }
 
 // appends is how many entries of the log a batch begins with.

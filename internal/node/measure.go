@@ -46,10 +46,14 @@ func (n *Node) observe(fx *replica.Effects, items []item, begin replica.Time) {
 	took := n.clock().Mono - begin.Mono
 	requests := n.observeArrivals(items, begin.Mono)
 	if requests > 0 {
-		m.PrepProcessorQueueSize.Observe(requests)
-		m.PrepProcessTime.Observe(took)
+		if n.learns() {
+			m.LearnerRequestProcessorQueueSize.Observe(requests)
+		} else {
+			m.PrepProcessorQueueSize.Observe(requests)
+			m.PrepProcessTime.Observe(took)
+		}
 	}
-	if len(fx.Append) > 0 {
+	if len(fx.Append) > 0 && !n.learns() {
 		m.ProposalProcessTime.Observe(took)
 	}
 	if fx.Closings > 0 {
@@ -58,36 +62,81 @@ func (n *Node) observe(fx *replica.Effects, items []item, begin replica.Time) {
 	for i := range fx.OverQuota {
 		m.QuotaExceededError.At(fx.Name(&fx.OverQuota[i])).Inc()
 	}
-	observeRuns(fx.Reads, func(ms, k int64) {
-		m.ObserveReads(ms, k)
-		m.ReadCommitProcTime.ObserveN(ms, k)
-	})
-	m.ReadFinalProcTime.ObserveN(took, int64(len(fx.Reads)))
-	observeRuns(fx.Writes, func(ms, k int64) {
-		m.ObserveUpdates(ms, k)
-		m.WriteCommitProcTime.ObserveN(ms, k)
-		m.LocalWriteCommittedTime.ObserveN(took, k)
-	})
-	if k := int64(len(fx.Ages)); k > 0 {
-		observeRuns(fx.Ages, m.PropagationLatency.ObserveN)
-		m.CommitProcessTime.Observe(took)
-		m.WriteBatchTimeInCommitProcessor.Observe(took)
-		m.WriteFinalProcTime.ObserveN(took, k)
-		m.WriteCommitProcIssued.Observe(k)
-		m.CommitCommitProcReqQueued.Observe(k)
-	}
+	n.observeApplied(fx, took)
 	if requests > 0 || len(fx.Ages) > 0 {
 		m.ReadCommitProcIssued.Observe(int64(len(fx.Reads)))
 		m.WriteCommitProcReqQueued.Observe(int64(n.core.r.Outstanding()))
+		_, reads := n.core.r.Waiting()
+		m.ReadCommitProcReqQueued.Observe(int64(reads))
 	}
 	for _, f := range fx.Fired {
 		n.observeFired(f)
+	}
+	if fx.Sent.N > 0 {
+		m.ResponseBytes.AddN(fx.Answered)
+		m.ClientResponseSize.ObserveBatch(fx.Sent.Last, fx.Sent.Low, fx.Sent.High)
 	}
 	n.observeUses(fx)
 	if n.member != nil {
 		n.member.observe(fx)
 	}
 	n.observeStats(fx)
+}
+
+// learns says whether the server takes its requests to a leader.
+func (n *Node) learns() bool {
+	if n.member == nil {
+		return false
+	}
+	state := wire.PeerState(n.member.state.Load())
+	return state == wire.Following || state == wire.Observing
+}
+
+// observeApplied records the requests that were answered in a turn, and the
+// transactions applied.
+func (n *Node) observeApplied(fx *replica.Effects, took int64) {
+	m := n.metrics
+	observeRuns(fx.Reads, func(ms, k int64) {
+		m.ObserveReads(ms, k)
+		m.ReadCommitProcTime.ObserveN(ms, k)
+	})
+	m.ReadFinalProcTime.ObserveN(took, int64(len(fx.Reads)))
+	observeRuns(fx.Writes, m.ObserveUpdates)
+	applied, own := int64(len(fx.Ages)), int64(len(fx.Writes))
+	switch {
+	case n.member == nil || n.learns():
+		observeRuns(fx.Writes, m.WriteCommitProcTime.ObserveN)
+		m.LocalWriteCommittedTime.ObserveN(took, own)
+		if n.member != nil {
+			m.ServerWriteCommittedTime.ObserveN(took, applied-own)
+		}
+	default:
+		// A leader has prepared all of them itself.
+		observeRuns(fx.Ages, m.WriteCommitProcTime.ObserveN)
+		m.LocalWriteCommittedTime.ObserveN(took, applied)
+	}
+	n.observeQueues(fx)
+	if applied == 0 {
+		return
+	}
+	observeRuns(fx.Ages, m.PropagationLatency.ObserveN)
+	m.CommitProcessTime.Observe(took)
+	m.WriteBatchTimeInCommitProcessor.Observe(took)
+	m.WriteFinalProcTime.ObserveN(took, applied)
+	m.WriteCommitProcIssued.Observe(applied)
+	m.CommitCommitProcReqQueued.Observe(applied)
+	m.ReadsIssuedFromSessionQueue.Observe(fx.Queues.Released.Sum)
+	m.SessionQueuesDrained.Observe(int64(fx.Queues.Drained))
+	sessions, _ := n.core.r.Waiting()
+	m.PendingSessionQueueSize.Observe(int64(sessions))
+}
+
+// observeQueues records the requests that had to wait for others of their
+// session.
+func (n *Node) observeQueues(fx *replica.Effects) {
+	m, q := n.metrics, &fx.Queues
+	m.RequestsInSessionQueue.ObserveBatch(q.Pushed.N, q.Pushed.Sum, q.Pushed.Low, q.Pushed.High)
+	m.ReadsAfterWriteInSessionQueue.ObserveBatch(q.Released.N, q.Released.Sum, q.Released.Low, q.Released.High)
 }
 
 // observeArrivals records how long the requests of a turn waited for it.
@@ -97,7 +146,9 @@ func (n *Node) observeArrivals(items []item, now int64) (requests int64) {
 		it := &items[i]
 		if it.event.Kind == replica.ClientBatch {
 			requests += int64(it.count)
-			m.PrepProcessorQueueTime.ObserveN(now-it.event.At, int64(it.count))
+			if !n.learns() {
+				m.PrepProcessorQueueTime.ObserveN(now-it.event.At, int64(it.count))
+			}
 		}
 	}
 	return requests
@@ -167,9 +218,9 @@ func (n *Node) observeStats(fx *replica.Effects) {
 	m.RequestCommitQueued.AddN(s.Commits - last.Commits)
 	m.OutstandingChangesQueued.AddN(s.ChangesQueued - last.ChangesQueued)
 	m.OutstandingChangesRemoved.AddN(s.ChangesRemoved - last.ChangesRemoved)
-	m.DiffCount.AddN(s.Peer.Diffs - last.Peer.Diffs)
-	m.SnapCount.AddN(s.Peer.Snaps - last.Peer.Snaps)
-	m.RevalidateCount.AddN(s.Peer.Revalidations - last.Peer.Revalidations)
+	if n.member != nil {
+		n.member.observePeerStats(&s.Peer, &last.Peer)
+	}
 	n.lastStats = s
 }
 

@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -30,16 +31,17 @@ type member struct {
 	links    map[zab.LinkID]*quorumport.Link
 	lastLink atomic.Uint32 // the newest id that was given; any goroutine
 
-	role      replica.RoleChange // the newest one
-	endRole   context.CancelFunc // ends what goroutines do for the role
-	roleCtx   context.Context
-	state     atomic.Int32 // wire.PeerState; any goroutine
-	broadcast atomic.Bool  // the role serves; any goroutine
-	epoch     atomic.Int64 // any goroutine
-	leader    atomic.Int64 // server id; any goroutine
-	votes     atomic.Int32 // messages of the election that wait for the loop
-	since     atomic.Int64 // clock at which the role began to serve; any goroutine
-	buf       []byte
+	role     replica.RoleChange // the newest one
+	endRole  context.CancelFunc // ends what goroutines do for the role
+	roleCtx  context.Context
+	state    atomic.Int32 // wire.PeerState; any goroutine
+	epoch    atomic.Int64 // any goroutine
+	leader   atomic.Int64 // server id; any goroutine
+	votes    atomic.Int32 // messages of the election that wait for the loop
+	since    atomic.Int64 // clock at which the role began to serve; any goroutine
+	phase    atomic.Pointer[peerPhase]
+	measured roleTimes
+	buf      []byte
 }
 
 // maxVotes is how many messages of the election may wait for the loop; more are
@@ -146,7 +148,7 @@ func (n *Node) ensembleConfig(accepted, current int64) *replica.EnsembleConfig {
 		InitLimit: int64(q.InitLimitTicks) * tick, SyncLimit: int64(q.SyncLimitTicks) * tick,
 		MinNotification: int64(q.MinNotificationIntervalMs), MaxNotification: int64(q.MaxNotificationIntervalMs),
 		Hurry: true, CommitLogCount: q.CommitLogCount, ForceSnapshot: q.ForceSnapshotSync,
-		LogSync: q.SnapshotSizeFactor > 0, LeaderServes: q.LeaderServes,
+		LogSync: q.SnapshotSizeFactor > 0, LeaderServes: q.LeaderServes, AckSampling: int64(q.AckLoggingFrequency),
 		LocalSessions: q.LocalSessionsEnabled, UpgradeSessions: q.LocalSessionsUpgradingEnabled,
 	}
 }
@@ -180,14 +182,19 @@ func (m *member) carry(fx *replica.PeerEffects) {
 		m.stream(&fx.Streams[i])
 	}
 	for _, id := range fx.Links {
+		server, packets := n.core.r.LinkQueue(id)
 		m.buf = n.core.r.DrainLink(id, m.buf[:0])
 		if link := m.links[id]; link != nil {
-			link.Send(m.buf)
+			link.SendPackets(m.buf, packets)
+			if server != 0 && !link.Measured() {
+				link.Measure(m.queueMeter(server))
+			}
 		}
 	}
 	for _, s := range fx.Searches {
 		go m.search(s)
 	}
+	m.notePhase()
 	if fx.Fatal != nil {
 		n.fail(fx.Fatal.Code, fmt.Errorf("%s", fx.Fatal.Why))
 	}
@@ -201,12 +208,10 @@ func (m *member) change(c *replica.RoleChange) {
 	m.measureRole(c)
 	if c.Serving {
 		m.epoch.Store(c.Epoch)
-		m.broadcast.Store(true)
 		m.n.serving.Store(true)
 		m.n.log.Info("serving clients", "mode", string(m.mode()), "leader", c.Leader, "epoch", c.Epoch)
 		return
 	}
-	m.broadcast.Store(false)
 	m.n.serving.Store(false)
 	m.end()
 	m.roleCtx, m.endRole = context.WithCancel(context.Background())
@@ -226,7 +231,7 @@ func (m *member) end() {
 		m.learners = nil
 	}
 	for id, link := range m.links {
-		link.Close(errRoleOver)
+		m.hangUp(link)
 		delete(m.links, id)
 	}
 }
@@ -342,16 +347,33 @@ func (m *member) mode() string {
 	return "looking"
 }
 
-// peerState is the state as mntr shows it.
-func (m *member) peerState() string {
-	mode := map[wire.PeerState]string{wire.Leading: "leading", wire.Following: "following", wire.Observing: "observing"}[wire.PeerState(m.state.Load())]
-	switch {
-	case mode == "":
-		return "looking - election"
-	case m.broadcast.Load():
-		return mode + " - broadcast"
+// notePhase keeps what peerState shows up to date.
+func (m *member) notePhase() {
+	phase, method := m.n.core.r.Phase()
+	p := peerPhase{m.role.State, phase, method}
+	if old := m.phase.Load(); old == nil || *old != p {
+		m.phase.Store(&p)
 	}
-	return mode + " - synchronization"
+}
+
+// peerPhase is how far a role is, see replica.Phase.
+type peerPhase struct {
+	state         wire.PeerState
+	phase, method string
+}
+
+// peerState is the state as mntr shows it, "following - broadcast"
+// (QuorumPeer.getDetailedPeerState).
+func (m *member) peerState() string {
+	p := m.phase.Load()
+	if p == nil || p.state == wire.Looking {
+		return "looking"
+	}
+	text := strings.ToLower(p.state.String()) + " - " + p.phase
+	if p.method != "" {
+		text += " - " + p.method
+	}
+	return text
 }
 
 // stop ends everything; nothing comes from the ports afterwards.

@@ -51,7 +51,9 @@ func (n *Node) Reads(c *clientport.Conn, frames []byte) (taken, requests int) {
 
 // Batch hands frames to the loop.
 func (n *Node) Batch(c *clientport.Conn, frames []byte, mem *clientport.Buffer, requests int) {
-	n.metrics.PrepProcessorRequestQueued.AddN(int64(requests))
+	if !n.learns() {
+		n.metrics.PrepProcessorRequestQueued.AddN(int64(requests))
+	}
 	n.inbox.put(item{conn: c, mem: mem, count: requests, event: replica.Event{
 		Kind: replica.ClientBatch, Conn: replica.ConnID(c.ID()), Frames: frames, At: n.clock().Mono,
 	}})
@@ -71,7 +73,7 @@ func (n *Node) Word(word uint32, c *clientport.Conn) bool {
 		return false
 	}
 	n.metrics.PacketsReceived.Inc()
-	n.metrics.BytesReceivedCount.AddN(4)
+	c.Received.Add(1)
 	var next []byte
 	if k := admin.TrailingBytes(word); k > 0 {
 		next, _ = c.Argument(k)

@@ -125,8 +125,14 @@ func (n *Node) openLog() *storage.Log {
 func (n *Node) tellRecovery(report *storage.Report, t *restorer) {
 	m := n.metrics
 	m.DBInitTime.Observe(time.Since(t.begin).Milliseconds())
-	m.StartupTxnsLoaded.Observe(int64(report.Txns))
-	m.StartupTxnsLoadTime.Observe(time.Since(t.loaded).Milliseconds())
+	if report.Empty {
+		// Java times the look for a snapshot too (FileTxnSnapLog.restore).
+		m.StartupSnapLoadTime.Observe(time.Since(t.begin).Milliseconds())
+	}
+	if report.Txns > 0 {
+		m.StartupTxnsLoaded.Observe(int64(report.Txns))
+		m.StartupTxnsLoadTime.Observe(time.Since(t.loaded).Milliseconds())
+	}
 	for _, s := range report.Skipped {
 		n.log.Warn("snapshot skipped", "file", s.Path, "error", s.Err)
 	}

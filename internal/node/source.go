@@ -114,11 +114,17 @@ func (n *Node) connection(c *clientport.Conn) admin.Connection {
 	n.core.view(func(r *replica.Replica) { v, known = r.Conn(replica.ConnID(c.ID())) })
 	if !known || v.Session == 0 {
 		out.InterestOps = 0
+		out.Expires = c.Since.Add(time.Duration(n.cfg.SessionlessCnxnTimeoutMs) * time.Millisecond)
 		return out
 	}
 	out.Session, out.Timeout = v.Session, int(v.Timeout)
-	out.Expires = n.wallOf(v.Expires)
 	l, f := v.Last, c.FastStats()
+	out.Expires = n.wallOf(v.Expires)
+	if n.learns() { // the leader knows when the session expires
+		heard := max(l.At, c.LastActive.Load(), c.Since.Sub(n.started).Milliseconds()+monoBase)
+		tick := int64(n.cfg.TickTimeMs)
+		out.Expires = n.wallOf(((heard+int64(v.Timeout))/tick + 1) * tick)
+	}
 	count := l.Count + f.Count
 	if count == 0 {
 		return out

@@ -94,10 +94,12 @@ type Link struct {
 	queue    []part
 	head     int // of queue
 	queued   int // bytes, those being written included
+	packets  int // in queue, as far as they are counted
 	flushing bool
 	ended    bool
 	err      error // for Down
 
+	meter   atomic.Pointer[Meter]
 	written chan struct{} // closed when the writer is through
 	// Where the writer is with a bulk part: notStreaming, streaming, or since
 	// when (time after born) it has been waiting for the peer to read.

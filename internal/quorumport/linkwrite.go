@@ -9,10 +9,24 @@ import (
 
 // part is what the writer writes in one go: bytes, or a stream.
 type part struct {
-	mem    *Buffer
-	n      int // bytes in mem
-	stream func(w io.Writer) error
+	mem     *Buffer
+	n       int // bytes in mem
+	packets int // in mem, as far as they are counted
+	queued  int // packets in the whole queue when this is taken from it
+	since   time.Time
+	stream  func(w io.Writer) error
 }
+
+// Meter is told what the writer takes from the queue of a link: how many packets
+// were in the queue, how many it takes, and how long the oldest of those has
+// waited. It is called on the writer goroutine.
+type Meter func(queued, taken int, waited time.Duration)
+
+// Measure has a meter told from now on, and Measured says that there is one.
+func (l *Link) Measure(m Meter) { l.meter.Store(&m) }
+
+// Measured says whether the link has a meter.
+func (l *Link) Measured() bool { return l.meter.Load() != nil }
 
 const (
 	// pieceMost is how many bytes are gathered into one write; more than that
@@ -32,7 +46,11 @@ const (
 // Send queues a copy of b behind everything that was queued before; it never
 // waits. A link that has more than MaxQueue bytes waiting then is closed with
 // ErrLinkQueue. On a link that is over it does nothing.
-func (l *Link) Send(b []byte) {
+func (l *Link) Send(b []byte) { l.SendPackets(b, 0) }
+
+// SendPackets is Send for bytes of which the meter is told how many packets
+// they are.
+func (l *Link) SendPackets(b []byte, packets int) {
 	if len(b) == 0 {
 		return
 	}
@@ -58,6 +76,11 @@ func (l *Link) Send(b []byte) {
 		p.mem = bigger
 	}
 	p.n += copy(p.mem.b[p.n:], b)
+	if p.packets == 0 {
+		p.since = time.Now()
+	}
+	p.packets += packets
+	l.packets += packets
 	l.wake.Signal()
 	l.mu.Unlock()
 }
@@ -106,6 +129,9 @@ func (l *Link) write() {
 			l.sayGoodbye()
 			return
 		}
+		if meter := l.meter.Load(); meter != nil && p.packets > 0 {
+			(*meter)(p.queued, p.packets, time.Since(p.since))
+		}
 		var err error
 		if p.stream != nil {
 			err = l.runStream(p.stream)
@@ -138,6 +164,8 @@ func (l *Link) next() (part, bool) {
 	for !l.ended {
 		if l.head < len(l.queue) {
 			p := l.queue[l.head]
+			p.queued = l.packets
+			l.packets -= p.packets
 			l.queue[l.head] = part{}
 			if l.head++; l.head == len(l.queue) {
 				l.queue, l.head = l.queue[:0], 0

@@ -1,8 +1,6 @@
 package replica
 
 import (
-	"math"
-
 	"zooid/internal/jute"
 	"zooid/internal/tree"
 	"zooid/internal/wire"
@@ -64,9 +62,7 @@ func (r *Replica) commit(p *proposal) {
 	body := p.entry[wire.TxnHeaderSize : wire.TxnHeaderSize+p.body]
 	r.tree.Apply(&h, body, &r.res)
 	r.stats.Commits++
-	if age := r.now.Wall - h.Time; age >= 0 {
-		r.fx.Ages = append(r.fx.Ages, int32(min(age, math.MaxInt32)))
-	}
+	r.fx.Ages = r.age(r.fx.Ages, h.Time)
 	if r.cfg.Digest {
 		r.compareDigest(p)
 		r.rememberDigest(p.zxid)
@@ -78,6 +74,7 @@ func (r *Replica) commit(p *proposal) {
 		r.sessionCreated(p, &h, body)
 		return
 	case wire.OpCloseSession:
+		r.noteGone(body)
 		r.sessionClosed(p, &h)
 		return
 	}
@@ -129,6 +126,18 @@ func (r *Replica) noteWrites(res *tree.Result) {
 	}
 }
 
+// noteGone counts the ephemerals that the end of a session has deleted, as far
+// as its transaction lists them.
+func (r *Replica) noteGone(body []byte) {
+	if len(body) == 0 {
+		return
+	}
+	d := jute.NewDecoder(body)
+	for n := d.Count(4); n > 0 && d.Err() == nil; n-- {
+		r.fx.used(d.Text(), 0, true)
+	}
+}
+
 func (r *Replica) noteWrite(op wire.Opcode, path []byte, st *wire.Stat) {
 	switch op {
 	case wire.OpCreate, wire.OpCreate2, wire.OpCreateTTL, wire.OpCreateContainer, wire.OpSetData:
@@ -157,8 +166,10 @@ func (r *Replica) compareDigest(p *proposal) {
 // release answers the requests that waited for the write that was just
 // answered, up to the next write of the session.
 func (r *Replica) release(c *conn) {
+	n := 0
 	for !c.gone && c.waiting() > 0 && c.mayPop() {
 		s := c.pop()
+		n++
 		if s.throttled {
 			r.throttled(c, s)
 			continue
@@ -172,6 +183,10 @@ func (r *Replica) release(c *conn) {
 		if !c.gone {
 			c.trim(s)
 		}
+	}
+	r.waits.Released.add(n)
+	if n > 0 {
+		r.waits.Drained++
 	}
 }
 
@@ -192,7 +207,9 @@ func (r *Replica) sessionCreated(p *proposal, h *wire.TxnHeader, body []byte) {
 		r.unlocal(s)
 	}
 	if c := r.waiter(p, h); c != nil {
-		c.pop()
+		latency := r.now.Mono - c.pop().at
+		r.fx.Writes = append(r.fx.Writes, int32(latency))
+		c.last.note(wire.OpCreateSession, 0, p.zxid, r.now.Mono, latency)
 		password := Password(s.id)
 		r.connectResponse(c, s.timeout, s.id, password[:])
 		r.release(c)

@@ -10,6 +10,7 @@ import (
 // conn is a client connection as the core knows it.
 type conn struct {
 	id        ConnID
+	waits     *waiting  // of the replica
 	ids       []wire.ID // identities; replaced, never changed in place
 	sess      *session
 	oldClient bool // sent no readOnly byte and gets none
@@ -108,7 +109,7 @@ func (r *Replica) conn(id ConnID) *conn {
 
 // connOpen answers a connect request (ZooKeeperServer.processConnectRequest).
 func (r *Replica) connOpen(e *Event) {
-	c := &conn{id: e.Conn, ids: e.IDs}
+	c := &conn{id: e.Conn, ids: e.IDs, waits: &r.waits}
 	for int(e.Conn) >= len(r.conns) {
 		r.conns = append(r.conns, nil)
 	}
@@ -224,7 +225,7 @@ func (r *Replica) detach(c *conn) {
 			r.sessions.remove(s) // its closeSession will not have its turn
 		}
 	}
-	c.slots, c.slotHead, c.held, c.heldBase, c.parked = nil, 0, nil, 0, nil
+	c.drop()
 }
 
 // Drain moves the replies and events of a connection to the end of dst and
@@ -269,7 +270,14 @@ func (c *conn) push(s slot, frame []byte) {
 		c.held = append(c.held, frame...)
 	}
 	s.timely = c.sess != nil && !c.sess.closing
+	if c.waiting() == 0 {
+		c.waits.conns++
+	}
+	if s.kind != slotWrite {
+		c.waits.others++
+	}
 	c.slots = append(c.slots, s)
+	c.waits.Pushed.add(c.waiting())
 }
 
 func (c *conn) waiting() int { return len(c.slots) - c.slotHead }
@@ -278,10 +286,22 @@ func (c *conn) waiting() int { return len(c.slots) - c.slotHead }
 func (c *conn) pop() slot {
 	s := c.slots[c.slotHead]
 	c.slotHead++
+	if s.kind != slotWrite {
+		c.waits.others--
+	}
 	if c.slotHead == len(c.slots) {
 		c.slots, c.slotHead = c.slots[:0], 0
+		c.waits.conns--
 	}
 	return s
+}
+
+// drop forgets what waits.
+func (c *conn) drop() {
+	for c.waiting() > 0 {
+		c.pop()
+	}
+	c.slots, c.slotHead, c.held, c.heldBase, c.parked = nil, 0, nil, 0, nil
 }
 
 // take is pop for a write whose transaction is applied.

@@ -193,7 +193,16 @@ type Effects struct {
 	Closings int
 	// Fired counts, of each change that found watchers, how many were told.
 	Fired []Fired
-	// Ensemble is what only a member of an ensemble asks for.
+	// Sent are the sizes, in bytes, of the replies and events that this step
+	// has encoded, handshakes aside, and Answered the sum of those of replies
+	// to requests, pings aside.
+	Sent     Tally
+	Answered int64
+	// Queues is about the requests that wait for others of their session.
+	Queues QueueSamples
+	// Peer and Ensemble are what only a member of an ensemble measures and asks
+	// for.
+	Peer     PeerSamples
 	Ensemble PeerEffects
 }
 
@@ -233,7 +242,10 @@ type RoleChange struct {
 	// change to the role itself.
 	Serving bool
 	Epoch   int64
-	Why     string
+	// SyncTook is, for a learner that serves from now on, the ms in which it
+	// was brought up to date.
+	SyncTook int64
+	Why      string
 	// Term is to come back with LinkUp, and with LinkDown of a connection that
 	// could not be made.
 	Term uint64
@@ -318,6 +330,8 @@ func (fx *Effects) Reset() {
 	fx.OverQuota = fx.OverQuota[:0]
 	fx.Closings = 0
 	fx.Fired = fx.Fired[:0]
+	fx.Sent, fx.Answered, fx.Queues = Tally{}, 0, QueueSamples{}
+	fx.Peer.reset()
 	e := &fx.Ensemble
 	*e = PeerEffects{Votes: e.Votes[:0], Roles: e.Roles[:0], CloseLinks: e.CloseLinks[:0], Streams: e.Streams[:0], Links: e.Links[:0],
 		Searches: e.Searches[:0], Notes: e.Notes[:0]}

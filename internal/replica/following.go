@@ -1,6 +1,8 @@
 package replica
 
 import (
+	"strings"
+
 	"zooid/internal/jute"
 	"zooid/internal/wire"
 	"zooid/internal/zab"
@@ -42,7 +44,7 @@ func (r *Replica) learned() {
 		r.leave(out.GiveUp)
 	case out.SaveAccepted != 0:
 		r.store(Record{Op: SaveAccepted, Epoch: out.SaveAccepted}, func(e *PeerEvent) {
-			p.accepted = out.SaveAccepted
+			p.accepted, p.syncBegan = out.SaveAccepted, r.now.Mono
 			saved(e)
 		})
 	case out.SaveCurrent != 0:
@@ -66,6 +68,7 @@ func (r *Replica) learned() {
 // chosen begins to be brought up to date.
 func (r *Replica) chosen(c *zab.SyncChoice) {
 	p := r.peer
+	p.method = strings.ToLower(c.Method.String())
 	r.note("being brought up to date", "leader", p.learner.Leader(), "by", c.Method, "zxid", hexZxid(c.Zxid), "own_zxid", hexZxid(r.lastLogged()))
 	switch c.Method {
 	case zab.Diff:
@@ -179,15 +182,17 @@ func (r *Replica) upToDate() {
 			return
 		}
 	}
-	r.commitTo(p.committed)
+	r.catchUp(p.committed)
 	p.uninitDone = true
 	p.election.Synced(p.learner.Epoch())
 	r.showConfig()
 	r.serving = true
 	r.resume()
 	r.acknowledge()
-	p.out.Roles = append(p.out.Roles, RoleChange{State: r.State(), Leader: p.learner.Leader(), Serving: true, Epoch: p.learner.Epoch(), Term: p.term})
-	r.note("in sync with the leader", "leader", p.learner.Leader(), "epoch", p.learner.Epoch(), "zxid", hexZxid(r.tree.LastZxid()))
+	took := r.now.Mono - p.syncBegan
+	p.out.Roles = append(p.out.Roles, RoleChange{State: r.State(), Leader: p.learner.Leader(), Serving: true, Epoch: p.learner.Epoch(), Term: p.term, SyncTook: took})
+	r.note("in sync with the leader", "leader", p.learner.Leader(), "epoch", p.learner.Epoch(), "by", strings.ToUpper(p.method),
+		"zxid", hexZxid(r.tree.LastZxid()), "took_ms", took)
 }
 
 // showConfig shows the configuration in /zookeeper/config, unless it stands
@@ -201,6 +206,7 @@ func (r *Replica) showConfig() {
 		}
 	}
 	r.tree.SetConfig([]byte(m.Text()), m.Version, r.now.Wall, &r.res)
+	r.fx.used(configPath, len(m.Text()), true)
 	r.notify(r.tree.LastZxid(), &r.res)
 }
 
@@ -228,10 +234,19 @@ func (r *Replica) live(q *wire.QuorumPacket) {
 	p := r.peer
 	switch q.Type {
 	case wire.PacketProposal:
+		if p.learner.Serving() {
+			r.stats.Peer.Proposals++
+		}
 		r.proposed(q.Zxid, q.Data)
 	case wire.PacketCommit:
+		if p.learner.Serving() {
+			r.stats.Peer.Commits++
+		}
 		r.committed(q.Zxid)
 	case wire.PacketInform:
+		if p.learner.Serving() {
+			r.stats.Peer.Commits++
+		}
 		r.proposed(q.Zxid, q.Data)
 		if p.learner != nil {
 			r.committed(q.Zxid)
@@ -268,6 +283,10 @@ func (r *Replica) proposed(zxid int64, data []byte) {
 	if !p.learner.Proposal(zxid) {
 		return
 	}
+	if !p.cfg.Observer && p.learner.Serving() {
+		r.fx.Peer.Proposed = r.age(r.fx.Peer.Proposed, h.Time)
+	}
+	p.stamped(zxid, h.Time)
 	k := r.chunks.room(len(data))
 	start := len(k.buf)
 	k.buf = append(k.buf, data...)

@@ -19,7 +19,7 @@ func (r *Replica) led() {
 	for r.leader != nil {
 		out := r.leader.Take()
 		for _, x := range out.Refused {
-			r.warn("a learner is dropped", "link", x.Link, "reason", x.Why)
+			r.warn("a learner is refused", "server", x.Server, "reason", x.Why)
 			r.peer.out.CloseLinks = append(r.peer.out.CloseLinks, x)
 		}
 		switch {
@@ -138,6 +138,8 @@ func (r *Replica) sendWhatLacks(k *zab.LearnerLink, c zab.SyncChoice, entries []
 		}
 	}
 	r.leader.Synchronise(r.now.Mono, k, []byte(r.lastSeen().Text()))
+	k.Method = c.Method
+	r.measureSyncs(c.Method)
 	if c.Method == zab.Snap {
 		r.stats.Peer.Snaps++
 	} else {
@@ -169,6 +171,7 @@ func (r *Replica) tellCommit(p *proposal) {
 	if !r.leads() || p.zxid <= zab.EpochStart(r.leader.Epoch()) {
 		return
 	}
+	r.stats.Peer.Committed++
 	commit := wire.QuorumPacket{Type: wire.PacketCommit, Zxid: p.zxid}
 	inform := wire.QuorumPacket{Type: wire.PacketInform, Zxid: p.zxid, Data: p.entry}
 	if p.reconfig {
@@ -221,8 +224,15 @@ func (r *Replica) fromLearner(k *zab.LearnerLink, q *wire.QuorumPacket) {
 			r.learnerRequest(k, q)
 		}
 	default:
+		synced := k.InSync()
+		if q.Type == wire.PacketAck {
+			r.measureAck(k.SID, q.Zxid)
+		}
 		if r.leader.Packet(r.now.Mono, k, q, r.peer.current.Version) {
 			r.commitAll()
+		}
+		if k.InSync() && !synced {
+			r.measureSyncs(k.Method)
 		}
 		r.led()
 	}
@@ -269,6 +279,7 @@ func (r *Replica) learnerRequest(k *zab.LearnerLink, q *wire.QuorumPacket) {
 		r.warn("a request of a learner cannot be read", "server", k.SID, "bytes", len(q.Data))
 		return
 	}
+	r.stats.Peer.Requests++
 	body := q.Data[d.Offset():]
 	s := r.sessions.byID[id]
 	w := write{sess: s, id: id, client: true, ids: q.AuthInfo, owner: k.Link, foreign: r.foreign(id)}

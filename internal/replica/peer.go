@@ -34,6 +34,9 @@ type EnsembleConfig struct {
 	// LocalSessions says that new sessions are local, UpgradeSessions that one
 	// may become the ensemble's.
 	LocalSessions, UpgradeSessions bool
+	// AckSampling is of which zxids a leader measures every single
+	// acknowledgement: the multiples of it; 0 for none.
+	AckSampling int64
 }
 
 // peer is what a member of an ensemble is beside a server: its place in the
@@ -66,7 +69,11 @@ type peer struct {
 	committed  int64                // the newest COMMIT
 	newLeader  bool                 // NEWLEADER waits for the snapshot
 	offered    *ensemble.Membership // the configuration of NEWLEADER
+	method     string               // DIFF, TRUNC or SNAP in lower case, once it is known
+	syncBegan  int64                // Time.Mono
 	uninitDone bool
+
+	stamps []stamp // of proposals that are on their way to the disk, for measuring
 
 	// Requests of this server's clients at the leader.
 	syncs        []*conn
@@ -147,6 +154,7 @@ func (r *Replica) beginStep() {
 func (r *Replica) look() {
 	p := r.peer
 	p.lookAt, p.appointed = 0, nil
+	r.stats.Peer.Looks++
 	h := zab.History{Zxid: r.lastLogged(), Epoch: p.epoch}
 	if p.cfg.Uninitialised && !p.uninitDone {
 		h.Zxid = -1
@@ -192,13 +200,21 @@ func (r *Replica) decided(d *zab.Decision) {
 	p.learner = zab.NewLearner(zab.LearnerOptions{
 		Self: p.self, Observer: d.State == wire.Observing, InitLimit: p.cfg.InitLimit, SyncLimit: p.cfg.SyncLimit,
 	}, d.Vote.Leader, h, p.accepted, r.now.Mono)
-	p.committed = 0
+	p.committed, p.method, p.syncBegan = 0, "", r.now.Mono
 }
 
 // fastForward applies all that is logged, as a leader's history is committed
 // with it or not at all, and a learner's is the leader's
 // (ZKDatabase.fastForwardDataBase).
-func (r *Replica) fastForward() { r.commitTo(r.lastLogged()) }
+func (r *Replica) fastForward() { r.catchUp(r.lastLogged()) }
+
+// catchUp is commitTo for what is no part of the broadcast: how long its
+// transactions have taken says nothing.
+func (r *Replica) catchUp(zxid int64) {
+	n := len(r.fx.Ages)
+	r.commitTo(zxid)
+	r.fx.Ages = r.fx.Ages[:n]
+}
 
 // leave ends the present role and looks for a leader again. What is in flight
 // stays in the log; clients wait for a while (suspend).
@@ -232,7 +248,7 @@ func (r *Replica) leave(why string) {
 	p.syncs, p.touched, p.barriers = nil, nil, nil
 	clear(p.revalidating)
 	p.loading, p.newLeader, p.offered = false, false, nil
-	p.held = nil
+	p.held, p.stamps = nil, p.stamps[:0]
 	p.out.Roles = append(p.out.Roles, RoleChange{State: wire.Looking, Why: why, Term: p.term})
 	if p.changing {
 		// What the memory holds is not what the disk holds: it must not be voted
@@ -407,7 +423,7 @@ func (r *Replica) DrainLink(link zab.LinkID, dst []byte) []byte {
 	out := (*[]byte)(nil)
 	if r.leader != nil {
 		if k := r.leader.Learner(link); k != nil {
-			out = &k.Out
+			out, k.Queued = &k.Out, 0
 		}
 	} else if p := r.peer; p.learner != nil && p.link == link {
 		out = &p.learner.Sent

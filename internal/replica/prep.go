@@ -166,6 +166,7 @@ func (r *Replica) propose(w *write, typ wire.Opcode, cxid int32, origin *conn) {
 	r.snap.logged(len(entry))
 	r.stats.Proposals++
 	if r.peer != nil {
+		r.peer.stamped(w.zxid, r.now.Wall)
 		r.tellProposal(w.zxid, entry)
 	}
 	r.settle(w.zxid, entry[wire.TxnHeaderSize:])

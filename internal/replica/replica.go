@@ -97,6 +97,9 @@ type PeerStats struct {
 	Revalidations int64 // asked for by learners
 	Proposals     int64 // that a follower got, not those that it was brought up to date with
 	Commits       int64 // that a learner got, likewise
+	Committed     int64 // by this leader
+	Requests      int64 // of clients of its learners that a leader got
+	Looks         int64 // elections
 }
 
 // Replica is the state machine. It is not safe for concurrent use, except as
@@ -126,6 +129,7 @@ type Replica struct {
 
 	res     tree.Result
 	stats   Stats
+	waits   waiting
 	digests []DigestAt
 
 	snap  snapshotTrigger
@@ -237,6 +241,7 @@ func (r *Replica) Step(now Time, events []Event, fx *Effects) {
 		r.endStep()
 	}
 	r.maybeSnapshot()
+	fx.Queues, r.waits.QueueSamples = r.waits.QueueSamples, QueueSamples{}
 	r.fx = nil
 }
 
@@ -269,9 +274,16 @@ func (r *Replica) follows() bool {
 
 // isDurable takes what the own log holds by now.
 func (r *Replica) isDurable(zxid int64) {
+	if r.peer != nil {
+		r.measureLogged(zxid)
+	}
+	before := r.durable
 	r.durable = max(r.durable, zxid)
 	switch {
 	case r.leads():
+		if r.peer != nil {
+			r.measureOwnAck(before, zxid)
+		}
 		r.leader.Durable(zxid)
 		r.commitAll()
 	case r.peer != nil:

@@ -17,7 +17,11 @@ func (r *Replica) beginReply(c *conn) int {
 	return len(c.out)
 }
 
-func endReply(c *conn, start int) { endFrame(c.out, start) }
+func (r *Replica) endReply(c *conn, start int) {
+	endFrame(c.out, start)
+	r.fx.Answered += int64(len(c.out) - start)
+	r.fx.Sent.add(len(c.out) - start)
+}
 
 // endFrame writes the length of the frame whose content begins at start.
 func endFrame(b []byte, start int) { jute.PutInt(b[start-lengthSize:], int32(len(b)-start)) }
@@ -26,7 +30,7 @@ func endFrame(b []byte, start int) { jute.PutInt(b[start-lengthSize:], int32(len
 func (r *Replica) reply(c *conn, xid int32, zxid int64, code wire.Code) {
 	start := r.beginReply(c)
 	c.out = (&wire.ReplyHeader{Xid: xid, Zxid: zxid, Err: code}).Append(c.out)
-	endReply(c, start)
+	r.endReply(c, start)
 }
 
 func (r *Replica) connectResponse(c *conn, timeout int32, id int64, password []byte) {
@@ -34,7 +38,7 @@ func (r *Replica) connectResponse(c *conn, timeout int32, id int64, password []b
 	start := r.beginReply(c)
 	resp := wire.ConnectResponse{TimeOut: timeout, SessionID: id, Passwd: password, HasReadOnly: !c.oldClient}
 	c.out = resp.Append(c.out)
-	endReply(c, start)
+	endFrame(c.out, start)
 }
 
 // writeReply encodes the reply of a transaction that was just applied.
@@ -61,7 +65,7 @@ func (r *Replica) writeReply(c *conn, s slot, res *tree.Result) {
 	case s.op == wire.OpReconfig && r.peer != nil:
 		c.out = wire.AppendGetDataResponse(c.out, []byte(r.peer.current.Text()), &res.Stat)
 	}
-	endReply(c, start)
+	r.endReply(c, start)
 	latency := r.now.Mono - s.at
 	r.fx.Writes = append(r.fx.Writes, int32(latency))
 	c.last.note(s.op, s.xid, zxid, r.now.Mono, latency)
@@ -141,7 +145,8 @@ func (r *Replica) event(c *conn, zxid int64, event int32, path []byte) {
 	start := r.beginReply(c)
 	c.out = (&wire.ReplyHeader{Xid: wire.XidNotification, Zxid: zxid}).Append(c.out)
 	c.out = (&wire.WatcherEvent{Type: event, State: wire.StateSyncConnected, Path: path}).Append(c.out)
-	endReply(c, start)
+	endFrame(c.out, start)
+	r.fx.Sent.add(len(c.out) - start)
 	r.stats.WatchBytes += int64(len(c.out) - start)
 }
 

@@ -181,7 +181,7 @@ func (r *Replica) sasl(c *conn, h wire.RequestHeader, d *jute.Decoder) {
 	start := r.beginReply(c)
 	c.out = (&wire.ReplyHeader{Xid: h.Xid}).Append(c.out)
 	c.out = jute.AppendBuffer(c.out, nil)
-	endReply(c, start)
+	r.endReply(c, start)
 }
 
 // enforceAuth refuses a request of a connection that has none of the schemes
@@ -221,6 +221,11 @@ func (r *Replica) answer(c *conn, h wire.RequestHeader, d *jute.Decoder, at int6
 		c.frames++
 		request, start := *d, len(c.out)
 		c.out = r.read(c, h, d, c.out)
+		size := len(c.out) - start - lengthSize
+		r.fx.Sent.add(size)
+		if h.Type != wire.OpPing {
+			r.fx.Answered += int64(size)
+		}
 		if n := ReadSize(h.Type, c.out[start:]); n >= 0 {
 			r.fx.used(request.Text(), n, false)
 		}

@@ -19,7 +19,7 @@ func (r *Replica) localReply(c *conn, xid int32, code wire.Code, body func([]byt
 	if code == wire.CodeOK && body != nil {
 		c.out = body(c.out)
 	}
-	endReply(c, start)
+	r.endReply(c, start)
 }
 
 // sessionGone says whether a request comes too late for its session: one that

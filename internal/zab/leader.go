@@ -111,8 +111,9 @@ type LeaderOut struct {
 
 // A Refusal is a connection to close, and why.
 type Refusal struct {
-	Link LinkID
-	Why  string
+	Link   LinkID
+	Server int64 // id of the learner, 0 as long as it is not known
+	Why    string
 }
 
 // LearnerLink is one learner as its leader sees it (LearnerHandler).
@@ -126,6 +127,11 @@ type LearnerLink struct {
 	// Zxid and Epoch are the history that it acknowledged the epoch with.
 	Zxid  Zxid
 	Epoch int64
+	// Method is how it is brought up to date, once that is decided; the caller
+	// sets it.
+	Method SyncMethod
+	// Queued is how many packets are in Out; the caller sets it back.
+	Queued int
 	// Out are the packets that are not yet handed to the shell.
 	Out []byte
 
@@ -176,6 +182,28 @@ func (l *Leader) Take() LeaderOut {
 // Epoch is the epoch of the leader, 0 until it is fixed.
 func (l *Leader) Epoch() int64 { return l.epoch }
 
+// Stage says how far a leader or learner is (QuorumPeer.ZabState).
+type Stage uint8
+
+// The stages: the epoch is being agreed on, learners get what they lack, and
+// proposals are made.
+const (
+	StageDiscovery Stage = iota
+	StageSync
+	StageBroadcast
+)
+
+// Stage says how far the leader is.
+func (l *Leader) Stage() Stage {
+	switch l.phase {
+	case synchronising:
+		return StageSync
+	case broadcasting:
+		return StageBroadcast
+	}
+	return StageDiscovery
+}
+
 // Broadcasting says whether the leader may propose.
 func (l *Leader) Broadcasting() bool { return l.phase == broadcasting }
 
@@ -211,7 +239,7 @@ func (l *Leader) LinkDown(link LinkID) {
 }
 
 func (l *Leader) refuse(k *LearnerLink, format string, args ...any) {
-	l.out.Refused = append(l.out.Refused, Refusal{k.Link, fmt.Sprintf(format, args...)})
+	l.out.Refused = append(l.out.Refused, Refusal{k.Link, k.SID, fmt.Sprintf(format, args...)})
 	l.LinkDown(k.Link)
 }
 
@@ -403,7 +431,10 @@ func (k *LearnerLink) InSync() bool { return k.phase >= inSync }
 // Send queues a packet.
 func (k *LearnerLink) Send(p *wire.QuorumPacket) { k.send(p) }
 
-func (k *LearnerLink) send(p *wire.QuorumPacket) { k.Out = p.Append(k.Out) }
+func (k *LearnerLink) send(p *wire.QuorumPacket) {
+	k.Out = p.Append(k.Out)
+	k.Queued++
+}
 
 // ack takes an acknowledgement: the first after the synchronisation is that of
 // NEWLEADER, later ones are of proposals; those with counter 0 say nothing.

@@ -123,6 +123,17 @@ func (l *Learner) Leader() int64 { return l.leader }
 // Epoch is the epoch of the leader, 0 until it is known.
 func (l *Learner) Epoch() int64 { return l.epoch }
 
+// Stage says how far the learner is.
+func (l *Learner) Stage() Stage {
+	switch {
+	case l.phase < choosing:
+		return StageDiscovery
+	case l.phase < learning:
+		return StageSync
+	}
+	return StageBroadcast
+}
+
 // Serving says whether the learner serves clients.
 func (l *Learner) Serving() bool { return l.phase == learning }
 
