@@ -68,8 +68,11 @@ type Port struct {
 	Core     Core
 	Log      *slog.Logger
 
-	ln            net.Listener
-	largeInFlight atomic.Int64 // bytes
+	ln            net.Listener  // mu guards it
+	moving        sync.Mutex    // one Move at a time; taken before mu
+	address       string        // that was asked for; moving guards it
+	moved         chan struct{} // there is another listener
+	largeInFlight atomic.Int64  // bytes
 	draining      atomic.Bool
 	refusals      refusalLog
 
@@ -90,37 +93,105 @@ type Port struct {
 // Listen binds address ("host:port"). An address in use is an error that says
 // so and what to do.
 func (p *Port) Listen(address string) error {
-	cfg := net.ListenConfig{KeepAlive: -1, Control: reuseAddress}
-	ln, err := cfg.Listen(context.Background(), "tcp", address)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("client port %s is in use by another process: stop it or choose another clientPort", address)
-	}
+	ln, err := p.bind(address)
 	if err != nil {
-		return fmt.Errorf("cannot listen on client port %s: %w", address, err)
+		return err
 	}
-	setBacklog(ln, p.Limits.Backlog)
-	p.ln = ln
-	p.stop, p.served = make(chan struct{}), make(chan struct{})
+	p.ln, p.address = ln, address
+	p.stop, p.served, p.moved = make(chan struct{}), make(chan struct{}), make(chan struct{}, 1)
 	p.conns = make([]*Conn, 1)
 	p.byIP = map[string]int{}
 	return nil
 }
 
+func (p *Port) bind(address string) (net.Listener, error) {
+	cfg := net.ListenConfig{KeepAlive: -1, Control: reuseAddress}
+	ln, err := cfg.Listen(context.Background(), "tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("client port %s is in use by another process: stop it or choose another clientPort", address)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on client port %s: %w", address, err)
+	}
+	setBacklog(ln, p.Limits.Backlog)
+	return ln, nil
+}
+
+// Move listens on another address in place of the present one; connections
+// stay. After an error it listens where it did. Serve has been started.
+func (p *Port) Move(address string) error {
+	p.moving.Lock()
+	defer p.moving.Unlock()
+	if address == p.address {
+		return nil
+	}
+	old := p.listener()
+	ln, err := p.bind(address)
+	if err == nil {
+		p.listenOn(ln)
+		old.Close()
+		p.address = address
+		return nil
+	}
+	// The same port with another host: the old one stands in its way.
+	_, port, _ := net.SplitHostPort(address)
+	if _, before, _ := net.SplitHostPort(old.Addr().String()); before != port {
+		return err
+	}
+	old.Close()
+	if ln, err = p.bind(address); err == nil {
+		p.listenOn(ln)
+		p.address = address
+		return nil
+	}
+	if back, again := p.bind(old.Addr().String()); again == nil {
+		p.listenOn(back)
+	} else {
+		err = errors.Join(err, again)
+	}
+	return err
+}
+
+func (p *Port) listener() net.Listener {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ln
+}
+
+// listenOn makes a listener the present one, unless the port is closing.
+func (p *Port) listenOn(ln net.Listener) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		ln.Close()
+		return
+	}
+	p.ln = ln
+	select {
+	case p.moved <- struct{}{}:
+	default:
+	}
+}
+
 // Addr returns the address that is listened on.
-func (p *Port) Addr() net.Addr { return p.ln.Addr() }
+func (p *Port) Addr() net.Addr { return p.listener().Addr() }
 
 // Serve accepts connections until StopAccepting.
 func (p *Port) Serve() {
 	defer close(p.served)
 	pause := acceptPauseMin
 	for {
-		nc, err := p.ln.Accept()
+		ln := p.listener()
+		nc, err := ln.Accept()
 		if err == nil {
 			pause = acceptPauseMin
 			p.accept(nc.(*net.TCPConn))
 			continue
 		}
 		if errors.Is(err, net.ErrClosed) {
+			if p.next(ln) {
+				continue
+			}
 			return
 		}
 		// Out of file descriptors, most likely: go on once some are back.
@@ -130,6 +201,21 @@ func (p *Port) Serve() {
 		case <-p.stop:
 		}
 		pause = min(2*pause, acceptPauseMax)
+	}
+}
+
+// next waits until there is another listener than ln, which is closed; false
+// when the port is closed.
+func (p *Port) next(ln net.Listener) bool {
+	for {
+		if p.listener() != ln {
+			return true
+		}
+		select {
+		case <-p.moved:
+		case <-p.stop:
+			return false
+		}
 	}
 }
 
@@ -300,12 +386,12 @@ func (r *refusalLog) say(log *slog.Logger, client net.Addr, why string) {
 // StopAccepting closes the listening socket.
 func (p *Port) StopAccepting() {
 	p.mu.Lock()
-	first := !p.closed
+	first, ln := !p.closed, p.ln
 	p.closed = true
 	p.mu.Unlock()
 	if first {
 		close(p.stop)
-		p.ln.Close()
+		ln.Close()
 	}
 }
 

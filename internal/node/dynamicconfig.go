@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"zooid/internal/config"
@@ -103,14 +105,53 @@ func inFile(name string) string {
 	return " " + name
 }
 
-// configure takes the configurations that hold from now on.
+// configure takes the configurations that hold from now on. Ports that the own
+// line names anew are opened, and those of before closed, without a restart.
 func (m *member) configure(c *replica.Configuration) {
 	m.config, m.next = c.Current, c.Next
 	if own, ok := m.config.Member(m.n.cfg.ServerID); ok {
+		before := m.own
 		m.own = own
+		if now := electionAddresses(own); !slices.Equal(now, electionAddresses(before)) {
+			m.n.log.Info("the election port moves", "from", electionAddresses(before), "to", now)
+			m.election.Move(m.listening(now), func(err error) { m.n.fail(exitElectionPort, err) })
+		}
+		m.moveClients(own)
 	}
 	m.setPeers()
 	if c.Reset {
 		m.election.Reset()
 	}
+}
+
+// moveClients opens the client port that the own line names.
+func (m *member) moveClients(own ensemble.Member) {
+	n := m.n
+	if own.ClientPort == ensemble.NoClientPort {
+		return
+	}
+	address := clientAddress(own.ClientHost, own.ClientPort)
+	if address == *m.clients.Load() {
+		return
+	}
+	m.clients.Store(&address)
+	if n.port == nil {
+		n.log.Warn("this server gets a client port by the new configuration; it is opened when the server is started again", "address", address)
+		return
+	}
+	n.work.Go(func() {
+		address := *m.clients.Load() // the newest, if there was another reconfiguration
+		if err := n.port.Move(address); err != nil {
+			n.log.Error("the client port cannot be moved, so clients are served where they were", "error", err)
+			return
+		}
+		n.log.Info("the client port has moved; connections stay", "address", address)
+	})
+}
+
+func clientAddress(host string, port int) string {
+	if host == "" {
+		host = "0.0.0.0"
+	}
+	return net.JoinHostPort(host, strconv.Itoa(port))
 }

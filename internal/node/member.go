@@ -23,9 +23,10 @@ import (
 // Its fields belong to the loop unless they say otherwise.
 type member struct {
 	n        *Node
-	config   *ensemble.Membership // committed
-	next     *ensemble.Membership // last seen, if it is newer
-	own      ensemble.Member      // the newest line of this server in config
+	config   *ensemble.Membership   // committed
+	next     *ensemble.Membership   // last seen, if it is newer
+	own      ensemble.Member        // the newest line of this server in config
+	clients  atomic.Pointer[string] // the address of the client port; any goroutine
 	election *quorumport.Election
 	learners *quorumport.LearnerPort // while the server leads
 	links    map[zab.LinkID]*quorumport.Link
@@ -51,6 +52,8 @@ const maxVotes = 1000
 func (n *Node) newMember() *member {
 	m := &member{n: n, config: n.cfg.Members, next: n.cfg.LastSeen, links: map[zab.LinkID]*quorumport.Link{}}
 	m.own, _ = m.config.Member(n.cfg.ServerID)
+	clients := clientAddress(n.cfg.ClientPortAddress, n.cfg.ClientPort)
+	m.clients.Store(&clients)
 	q := &n.cfg.Quorum
 	handshake := time.Duration(q.SyncLimitTicks*n.cfg.TickTimeMs) * time.Millisecond
 	if q.CnxnTimeoutMs > 0 {

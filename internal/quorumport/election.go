@@ -19,6 +19,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"zooid/internal/wire"
@@ -87,9 +88,12 @@ type Election struct {
 
 	refused, strange lines
 
+	moving sync.Mutex // one Move at a time; taken before mu
+
 	mu        sync.Mutex
 	closed    bool
-	listeners []net.Listener
+	listeners []*listener
+	moves     int    // how often Move was called
 	hello     []byte // first message of connections that are dialled
 	peers     map[int64]*peer
 	greeting  []net.Conn // accepted and without a first message, oldest first
@@ -165,9 +169,80 @@ func (e *Election) Listen(addresses []string) error {
 		last = append(last, err)
 	}
 	if len(addresses) == 0 {
-		return errors.New("no address to listen on for elections")
+		return errNoAddress
 	}
 	return errors.Join(last...)
+}
+
+// Move listens on other addresses, as Listen does: those that are listened on
+// already stay, the others of before are closed once the new ones are bound.
+// Connections stay. failed, which may be nil, is called if none of the new ones
+// can be bound. Move returns at once; a later call takes the place of an earlier
+// one.
+func (e *Election) Move(addresses []string, failed func(error)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.moves++
+	move := e.moves
+	e.spawnLocked(func() {
+		e.moving.Lock()
+		defer e.moving.Unlock()
+		if e.overtaken(move) {
+			return
+		}
+		// A wildcard and an address of the same port exclude each other.
+		e.unlisten(func(l *listener) bool {
+			return !slices.Contains(addresses, l.address) && slices.ContainsFunc(addresses, l.samePort)
+		})
+		if err := e.Listen(e.unbound(addresses)); err != nil && !errors.Is(err, errNoAddress) && failed != nil {
+			failed(err)
+			return
+		}
+		e.unlisten(func(l *listener) bool { return !slices.Contains(addresses, l.address) })
+	})
+}
+
+func (e *Election) overtaken(move int) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.closed || e.moves != move
+}
+
+// unbound are the addresses that are not listened on.
+func (e *Election) unbound(addresses []string) []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(addresses), func(a string) bool {
+		return slices.ContainsFunc(e.listeners, func(l *listener) bool { return l.address == a })
+	})
+}
+
+// unlisten closes the listeners that are over.
+func (e *Election) unlisten(over func(*listener) bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.listeners = slices.DeleteFunc(e.listeners, func(l *listener) bool {
+		if !over(l) {
+			return false
+		}
+		l.over.Store(true)
+		l.Close()
+		e.o.Log.Info("election port closed", "address", l.Addr())
+		return true
+	})
+}
+
+// listener is a socket with the address that it was asked for.
+type listener struct {
+	net.Listener
+	address string
+	over    atomic.Bool
+}
+
+func (l *listener) samePort(address string) bool {
+	_, mine, _ := net.SplitHostPort(l.address)
+	_, theirs, _ := net.SplitHostPort(address)
+	return mine == theirs
 }
 
 func (e *Election) bind(address string) error {
@@ -182,11 +257,14 @@ func (e *Election) bind(address string) error {
 		ln.Close()
 		return net.ErrClosed
 	}
-	e.listeners = append(e.listeners, ln)
+	l := &listener{Listener: ln, address: address}
+	e.listeners = append(e.listeners, l)
 	e.wg.Add(1)
-	go e.serve(ln)
+	go e.serve(l)
 	return nil
 }
+
+var errNoAddress = errors.New("no address to listen on for elections")
 
 // rebind goes on with an address that could not be bound.
 func (e *Election) rebind(address string, err error) error {

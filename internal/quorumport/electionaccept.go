@@ -25,8 +25,8 @@ const (
 	channelBuffer = 4096
 )
 
-// serve accepts on one listening socket until Close.
-func (e *Election) serve(ln net.Listener) {
+// serve accepts on one listening socket until it is closed.
+func (e *Election) serve(ln *listener) {
 	defer e.wg.Done()
 	e.o.Log.Info("election port open", "address", ln.Addr())
 	pause := acceptPauseMin
@@ -37,7 +37,7 @@ func (e *Election) serve(ln net.Listener) {
 			e.accept(nc)
 			continue
 		}
-		if e.ctx.Err() != nil {
+		if e.ctx.Err() != nil || ln.over.Load() {
 			return
 		}
 		// Out of file descriptors, most likely: go on once some are back.

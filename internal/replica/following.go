@@ -207,7 +207,7 @@ func (r *Replica) showConfig() {
 	}
 	r.tree.SetConfig([]byte(m.Text()), m.Version, r.now.Wall, &r.res)
 	r.fx.used(configPath, len(m.Text()), true)
-	r.notify(r.tree.LastZxid(), &r.res)
+	r.notify(m.Version, &r.res)
 }
 
 // fromLeader takes what the leader has sent.

@@ -21,6 +21,7 @@ import (
 type EnsembleOptions struct {
 	Kinds      []Kind           // the implementation of each member
 	Observers  []int            // ids of the members that do not vote
+	Joiners    []int            // ids of the members that only their own configuration knows; StartEnsemble does not start them
 	TickTime   time.Duration    // 0: 500 ms
 	InitLimit  int              // ticks; 0: 10
 	SyncLimit  int              // ticks; 0: 5
@@ -44,7 +45,7 @@ type Ensemble struct {
 type Member struct {
 	*Server
 	ID       int
-	Observer bool
+	Observer bool // what Roles expects of it
 
 	quorumPort, electionPort int
 	paused                   atomic.Bool
@@ -56,7 +57,9 @@ func StartEnsemble(t testing.TB, opt EnsembleOptions) *Ensemble {
 	t.Helper()
 	e := PrepareEnsemble(t, opt)
 	for _, m := range e.members {
-		m.Launch()
+		if !slices.Contains(opt.Joiners, m.ID) {
+			m.Launch()
+		}
 	}
 	e.WaitRoles()
 	return e
@@ -78,6 +81,9 @@ func PrepareEnsemble(t testing.TB, opt EnsembleOptions) *Ensemble {
 	for i, m := range e.members {
 		own := opt.Own[m.ID]
 		lines := slices.Concat(shared, own.Lines)
+		if slices.Contains(opt.Joiners, m.ID) {
+			lines = append(lines, m.ServerLine(m.role()))
+		}
 		if m.Observer {
 			lines = append(lines, "peerType=observer")
 		}
@@ -110,13 +116,30 @@ func (opt *EnsembleOptions) lines(members []*Member) []string {
 		"maxClientCnxns=0",
 	}
 	for _, m := range members {
-		role := "participant"
-		if m.Observer {
-			role = "observer"
+		if !slices.Contains(opt.Joiners, m.ID) {
+			lines = append(lines, m.ServerLine(m.role()))
 		}
-		lines = append(lines, fmt.Sprintf("server.%d=127.0.0.1:%d:%d:%s", m.ID, m.quorumPort, m.electionPort, role))
 	}
 	return append(lines, opt.Lines...)
+}
+
+func (m *Member) role() string {
+	if m.Observer {
+		return "observer"
+	}
+	return "participant"
+}
+
+// MovePorts gives the member other ports for quorums and elections, or for
+// clients, as ServerLine shows them: the process knows nothing of it yet.
+func (m *Member) MovePorts() { m.quorumPort, m.electionPort = freePort(m.t), freePort(m.t) }
+
+// MoveClientPort is MovePorts for the client port.
+func (m *Member) MoveClientPort() { m.port = freePort(m.t) }
+
+// ReconfigLine is ServerLine with the client port.
+func (m *Member) ReconfigLine(role string) string {
+	return fmt.Sprintf("%s;127.0.0.1:%d", m.ServerLine(role), m.port)
 }
 
 // ServerLine is the server line of a member in a role, without a client part.
