@@ -36,6 +36,7 @@ type member struct {
 	endRole  context.CancelFunc // ends what goroutines do for the role
 	roleCtx  context.Context
 	state    atomic.Int32 // wire.PeerState; any goroutine
+	readOnly atomic.Bool  // serves clients that only read; any goroutine
 	epoch    atomic.Int64 // any goroutine
 	leader   atomic.Int64 // server id; any goroutine
 	votes    atomic.Int32 // messages of the election that wait for the loop
@@ -152,7 +153,7 @@ func (n *Node) ensembleConfig(accepted, current int64) *replica.EnsembleConfig {
 		MinNotification: int64(q.MinNotificationIntervalMs), MaxNotification: int64(q.MaxNotificationIntervalMs),
 		Hurry: true, CommitLogCount: q.CommitLogCount, ForceSnapshot: q.ForceSnapshotSync,
 		LogSync: q.SnapshotSizeFactor > 0, LeaderServes: q.LeaderServes, AckSampling: int64(q.AckLoggingFrequency),
-		LocalSessions: q.LocalSessionsEnabled, UpgradeSessions: q.LocalSessionsUpgradingEnabled,
+		LocalSessions: q.LocalSessionsEnabled, UpgradeSessions: q.LocalSessionsUpgradingEnabled, ReadOnly: n.cfg.ReadOnlyMode,
 	}
 }
 
@@ -206,6 +207,12 @@ func (m *member) carry(fx *replica.PeerEffects) {
 // change ends the former role and begins the new one.
 func (m *member) change(c *replica.RoleChange) {
 	m.role = *c
+	m.readOnly.Store(c.ReadOnly)
+	if c.ReadOnly {
+		m.n.serving.Store(true)
+		m.n.log.Warn("there is no quorum: serving read-only clients only")
+		return
+	}
 	m.state.Store(int32(c.State))
 	m.leader.Store(c.Leader)
 	m.measureRole(c)

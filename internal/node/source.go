@@ -21,6 +21,9 @@ func (n *Node) Status() admin.Status {
 	s := admin.Status{Serving: n.serving.Load(), Mode: admin.Standalone}
 	if m := n.member; m != nil {
 		s.Mode, s.PeerState, s.ObserverMasterID = admin.Mode(m.mode()), m.peerState(), m.leader.Load()
+		if m.readOnly.Load() {
+			s.Mode = admin.ReadOnly
+		}
 		if s.Mode == admin.Leader {
 			s.Proposals = &n.metrics.ProposalSize
 		}
@@ -161,7 +164,7 @@ func (n *Node) ResetConnections() {
 
 // Sessions implements admin.Source.
 func (n *Node) Sessions() admin.Sessions {
-	s := admin.Sessions{LocalEnabled: n.member != nil && n.cfg.Quorum.LocalSessionsEnabled}
+	s := admin.Sessions{LocalEnabled: n.member != nil && (n.cfg.Quorum.LocalSessionsEnabled || n.member.readOnly.Load())}
 	n.core.view(func(r *replica.Replica) {
 		s.Learner = r.State() != wire.Leading
 		r.Sessions(func(v replica.SessionView) {

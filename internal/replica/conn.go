@@ -114,7 +114,7 @@ func (r *Replica) connOpen(e *Event) {
 		r.conns = append(r.conns, nil)
 	}
 	r.conns[e.Conn] = c
-	if !r.serving {
+	if !r.serving && !r.readOnly {
 		r.close(c, "not serving")
 		return
 	}
@@ -126,12 +126,20 @@ func (r *Replica) connOpen(e *Event) {
 		return
 	}
 	c.oldClient = !req.HasReadOnly
+	if r.readOnly && !req.ReadOnly {
+		r.close(c, "not a client for read-only mode")
+		return
+	}
 	if req.LastZxidSeen > r.tree.LastZxid() {
 		r.close(c, "client has seen a newer zxid than this server")
 		return
 	}
+	timeout := min(max(req.TimeOut, r.cfg.MinSessionTimeout), r.cfg.MaxSessionTimeout)
+	if r.readOnly {
+		r.openReadOnly(c, &req, timeout)
+		return
+	}
 	if req.SessionID == 0 {
-		timeout := min(max(req.TimeOut, r.cfg.MinSessionTimeout), r.cfg.MaxSessionTimeout)
 		if r.localSessions() {
 			r.openLocal(c, timeout)
 		} else if r.leads() {
@@ -160,10 +168,9 @@ func (r *Replica) reattach(c *conn, req *wire.ConnectRequest) {
 		s.conn, old.sess = nil, nil
 		r.close(old, "session resumed on another connection")
 	}
-	want := Password(req.SessionID)
 	lease := min(max(req.TimeOut, r.cfg.MinSessionTimeout), r.cfg.MaxSessionTimeout)
 	switch {
-	case !bytes.Equal(req.Passwd, want[:]):
+	case !provesPassword(req):
 		r.attach(c, nil, lease)
 	case r.leads(), s != nil && s.local:
 		if s != nil && s.closing {
@@ -176,6 +183,11 @@ func (r *Replica) reattach(c *conn, req *wire.ConnectRequest) {
 	default:
 		r.revalidate(c, req.SessionID, lease)
 	}
+}
+
+func provesPassword(req *wire.ConnectRequest) bool {
+	want := Password(req.SessionID)
+	return bytes.Equal(req.Passwd, want[:])
 }
 
 // attach makes a connection the one of a session and answers its connect

@@ -241,7 +241,10 @@ type RoleChange struct {
 	// Serving says that clients are served from now on; it comes after the
 	// change to the role itself.
 	Serving bool
-	Epoch   int64
+	// ReadOnly says that clients that only read are served until the next change,
+	// although there is no leader.
+	ReadOnly bool
+	Epoch    int64
 	// SyncTook is, for a learner that serves from now on, the ms in which it
 	// was brought up to date.
 	SyncTook int64

@@ -37,6 +37,8 @@ type EnsembleConfig struct {
 	// AckSampling is of which zxids a leader measures every single
 	// acknowledgement: the multiples of it; 0 for none.
 	AckSampling int64
+	// ReadOnly says that clients may be served read-only while there is no leader.
+	ReadOnly bool
 }
 
 // peer is what a member of an ensemble is beside a server: its place in the
@@ -54,6 +56,7 @@ type peer struct {
 
 	accepted, epoch int64 // as stored
 	looked          bool  // the first election has begun
+	lookingSince    int64
 	lookDue         bool  // the next one waits for the disk
 	lookAt          int64 // or for this time, 0 for none
 	failures        int   // roles in a row that ended before they served
@@ -145,7 +148,7 @@ func (r *Replica) Deadline() int64 {
 func (r *Replica) beginStep() {
 	p := r.peer
 	if !p.looked {
-		p.looked = true
+		p.looked, p.lookingSince = true, r.now.Mono
 		r.look()
 	}
 }
@@ -182,6 +185,7 @@ func (r *Replica) voted(out zab.Effects) {
 // decided takes the role that the election gives.
 func (r *Replica) decided(d *zab.Decision) {
 	p := r.peer
+	r.endReadOnly()
 	p.term++
 	r.note("the election is over", "state", d.State, "leader", d.Vote.Leader, "zxid", hexZxid(d.Vote.Zxid),
 		"peer_epoch", d.Vote.PeerEpoch, "round", d.Vote.Round, "supporters", d.Supporters)
@@ -227,6 +231,7 @@ func (r *Replica) leave(why string) {
 	}
 	r.warn("leaving the role", "state", r.State(), "reason", why)
 	r.leader, p.learner, p.link, r.serving = nil, nil, 0, false
+	p.lookingSince = r.now.Mono
 	r.suspend()
 	// What is held is not in the log and will never be.
 	r.inflight = r.inflight[:len(r.inflight)-len(p.held)]
@@ -396,6 +401,7 @@ func (r *Replica) peerTick() {
 	case p.looked && !p.lookDue && p.lookAt == 0:
 		r.voted(p.election.Tick(r.now.Mono, true))
 	}
+	r.mayServeReadOnly()
 }
 
 // endStep collects which connections have something to say.
@@ -452,7 +458,7 @@ func (r *Replica) warn(text string, args ...any) {
 
 func (r *Replica) fatal(code int, format string, args ...any) {
 	r.peer.out.Fatal = &Fatal{code, fmt.Sprintf(format, args...)}
-	r.serving = false
+	r.serving, r.readOnly = false, false
 }
 
 func hexZxid(zxid int64) string { return fmt.Sprintf("0x%x", uint64(zxid)) }

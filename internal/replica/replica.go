@@ -112,10 +112,12 @@ type Replica struct {
 	serving bool
 	// suspended says that clients wait for a leader (suspend.go).
 	suspended bool
-	sessions  sessionTable
-	conns     []*conn // by ConnID
-	now       Time
-	fx        *Effects
+	// readOnly says that a server without a leader serves clients that only read.
+	readOnly bool
+	sessions sessionTable
+	conns    []*conn // by ConnID
+	now      Time
+	fx       *Effects
 
 	// Transactions that are proposed and not yet applied, oldest first.
 	inflight     []proposal

@@ -36,7 +36,7 @@ func (r *Replica) reply(c *conn, xid int32, zxid int64, code wire.Code) {
 func (r *Replica) connectResponse(c *conn, timeout int32, id int64, password []byte) {
 	c.answered++
 	start := r.beginReply(c)
-	resp := wire.ConnectResponse{TimeOut: timeout, SessionID: id, Passwd: password, HasReadOnly: !c.oldClient}
+	resp := wire.ConnectResponse{TimeOut: timeout, SessionID: id, Passwd: password, ReadOnly: r.readOnly, HasReadOnly: !c.oldClient}
 	c.out = resp.Append(c.out)
 	endFrame(c.out, start)
 }

@@ -84,6 +84,10 @@ func (r *Replica) request(c *conn, frame []byte, at int64) {
 		r.reply(c, h.Xid, -1, wire.CodeUnimplemented)
 		r.close(c, "unknown operation")
 		return
+	case r.readOnly && refusedReadOnly(c, h.Type):
+		c.answered++
+		r.reply(c, h.Xid, r.tree.LastZxid(), wire.CodeNotReadOnly)
+		return
 	}
 	if h.Type == wire.OpCloseSession && c.sess != nil && c.sess.local {
 		c.sess.closing = true // nothing that comes behind it counts

@@ -18,6 +18,8 @@ type session struct {
 	closing   bool  // closeSession is proposed
 	touched   bool  // since the learner last told its leader
 	local     bool  // known to this server only
+	passing   bool  // local for as long as the server is read-only
+	adopted   bool  // passing, and not created here
 	// owner is the connection of the learner that holds the session's own, 0
 	// for this server. Only a leader keeps it.
 	owner zab.LinkID

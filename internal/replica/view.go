@@ -25,6 +25,9 @@ func (r *Replica) Sessions(f func(SessionView)) {
 // SessionCount returns the number of sessions that the ensemble knows.
 func (r *Replica) SessionCount() int { return len(r.sessions.byID) - r.sessions.locals }
 
+// ReadOnly says whether clients are served read-only, without a leader.
+func (r *Replica) ReadOnly() bool { return r.readOnly }
+
 // LocalSessionCount returns the number of sessions that only this server knows.
 func (r *Replica) LocalSessionCount() int { return r.sessions.locals }
 
