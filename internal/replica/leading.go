@@ -103,7 +103,7 @@ func (r *Replica) searched(ev *PeerEvent) {
 	}
 	last := r.tree.LastZxid()
 	all := r.history.all()
-	if !ev.Found.OK || len(all) == 0 || all[0].zxid > r.durable+1 {
+	if !ev.Found.OK || len(all) == 0 || all[0].zxid > r.durable {
 		r.note("a learner gets a snapshot, as the log does not help", "server", k.SID, "reason", ev.Found.Why)
 		r.sendWhatLacks(k, zab.SyncChoice{Method: zab.Snap, Zxid: last}, nil, 0)
 	} else {
@@ -126,7 +126,8 @@ func (r *Replica) sendWhatLacks(k *zab.LearnerLink, c zab.SyncChoice, entries []
 	case c.Method == zab.Snap:
 		r.stream(k, Stream{Snapshot: r.Cut()})
 	case after != 0:
-		r.stream(k, Stream{After: after, Upto: entries[0].zxid - 1})
+		r.stream(k, Stream{After: after, Upto: entries[0].zxid})
+		entries = entries[1:]
 	}
 	for i := range entries {
 		k.Send(&wire.QuorumPacket{Type: wire.PacketProposal, Zxid: entries[i].zxid, Data: entries[i].entry})
