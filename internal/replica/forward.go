@@ -39,23 +39,18 @@ func (r *Replica) forwardCreateSession(c *conn, timeout int32, at int64) {
 // sync takes a sync of a client: a learner asks the leader, a leader waits for
 // what is in flight.
 func (r *Replica) sync(c *conn, h wire.RequestHeader, frame []byte, off int, at int64) {
-	kind := r.beginSync(c, h, frame[off:])
-	c.push(slot{kind: kind, xid: h.Xid, op: h.Type, at: at}, frame)
-	r.release(c)
-}
-
-// beginSync asks for a sync and returns what its slot waits for.
-func (r *Replica) beginSync(c *conn, h wire.RequestHeader, body []byte) slotKind {
+	kind := slotSync
 	switch {
 	case !r.leads():
-		r.forward(c, h, body)
+		r.forward(c, h, frame[off:])
 		r.peer.syncs = append(r.peer.syncs, c)
 	case r.Outstanding() > 0:
 		r.peer.barriers = append(r.peer.barriers, barrier{zxid: r.leader.Proposed(), conn: c})
 	default:
-		return slotRead
+		kind = slotRead
 	}
-	return slotSync
+	c.push(slot{kind: kind, xid: h.Xid, op: h.Type, at: at}, frame)
+	r.release(c)
 }
 
 // synced takes the leader's SYNC: it answers the oldest one that is asked for.

@@ -11,7 +11,9 @@ import (
 // that the next leader begins with, and is answered when that is committed, or
 // it will never be, and is asked for again. Apache's server closes them at once.
 
-// suspend stops answering clients. Those without a session yet are closed.
+// suspend stops answering clients. Those without a session yet are closed, and
+// those that wait for a sync: a write behind it that turns out to be in the
+// history could not be answered in its turn.
 func (r *Replica) suspend() {
 	p := r.peer
 	if !r.suspended {
@@ -74,7 +76,7 @@ func (r *Replica) resume() {
 	for _, c := range r.conns {
 		switch {
 		case c == nil || c.gone:
-		case !again && c.writing():
+		case !again && c.waitsFor(slotWrite):
 			// The same leader as before may still do what it was asked for.
 			r.close(c, "the connection to the leader was lost with a request in flight")
 		default:
@@ -84,10 +86,10 @@ func (r *Replica) resume() {
 	p.servedEpoch = r.epoch()
 }
 
-// writing says whether a write of the connection is in flight.
-func (c *conn) writing() bool {
+// waitsFor says whether a request of a kind is among those that wait.
+func (c *conn) waitsFor(kind slotKind) bool {
 	for i := c.slotHead; i < len(c.slots); i++ {
-		if c.slots[i].kind == slotWrite {
+		if c.slots[i].kind == kind {
 			return true
 		}
 	}
@@ -113,19 +115,16 @@ func (r *Replica) resumeConn(c *conn) {
 	r.touch(c.sess)
 	for i := c.slotHead; i < len(c.slots); i++ {
 		s := &c.slots[i]
-		if s.kind == slotRead {
+		if s.kind != slotWrite {
 			continue
 		}
 		frame := c.frame(*s)
 		d := jute.NewDecoder(frame)
 		var h wire.RequestHeader
 		h.Decode(&d)
-		switch {
-		case s.kind == slotSync:
-			s.kind = r.beginSync(c, h, frame[d.Offset():])
-		case r.leads():
+		if r.leads() {
 			r.prep(c, h, frame[d.Offset():])
-		default:
+		} else {
 			r.forward(c, h, frame[d.Offset():])
 		}
 	}
