@@ -126,6 +126,8 @@ func (r *Replica) sendWhatLacks(k *zab.LearnerLink, c zab.SyncChoice, entries []
 	case c.Method == zab.Snap:
 		r.stream(k, Stream{Snapshot: r.Cut()})
 	case after != 0:
+		// What the log holds of what the memory holds makes the two meet; behind
+		// it may be the beginning of an epoch, which is in no log.
 		r.stream(k, Stream{After: after, Upto: entries[0].zxid})
 		entries = entries[1:]
 	}
