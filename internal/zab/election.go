@@ -137,7 +137,8 @@ type Election struct {
 	deadline  int64
 	finishing bool // a quorum has been seen; deadline ends the final wait
 
-	lost map[int64]bool // servers to which there was a connection and is none
+	answered map[int64]answer // by an observer, see answer
+	lost     map[int64]bool   // servers to which there was a connection and is none
 
 	out Effects // of the call under way
 }
@@ -153,7 +154,7 @@ func NewElection(o ElectionOptions, current, next *ensemble.Membership) *Electio
 			*d.value = d.usual
 		}
 	}
-	e := &Election{opt: o, deadline: NoDeadline, lost: map[int64]bool{}}
+	e := &Election{opt: o, deadline: NoDeadline, lost: map[int64]bool{}, answered: map[int64]answer{}}
 	e.Configure(current, next)
 	return e
 }
@@ -242,7 +243,7 @@ func (e *Election) Receive(now, from int64, n *wire.Notification) Effects {
 	case e.looking:
 		e.hear(now, from, n)
 	case n.State == wire.Looking && e.state != wire.Looking:
-		e.send(from, e.current)
+		e.answer(now, from, e.current)
 	}
 	return e.take()
 }
@@ -318,6 +319,36 @@ func (e *Election) notifyAll(now int64) {
 		e.received[e.opt.Self] = seenVote{Vote: e.vote()}
 		e.settle(now)
 	}
+}
+
+// answer counts what an observer has told somebody since a time.
+type answer struct {
+	state wire.PeerState
+	vote  Vote
+	since int64
+	count int
+}
+
+// answersAtOnce is how often an observer says the same in MinInterval.
+const answersAtOnce = 8
+
+// answer sends a vote to somebody who has said something that calls for it.
+//
+// Whatever an observer says to a voter is answered, and the answer, if its
+// round is over or the voter looks for a leader, calls for one again: Apache's
+// servers go on with that as fast as the network allows.
+func (e *Election) answer(now, to int64, v Vote) {
+	if e.opt.Observer {
+		a := e.answered[to]
+		if a.state != e.state || a.vote != v || now >= a.since+e.opt.MinInterval {
+			a = answer{e.state, v, now, 0}
+		}
+		a.count++
+		if e.answered[to] = a; a.count > answersAtOnce {
+			return
+		}
+	}
+	e.send(to, v)
 }
 
 func (e *Election) send(to int64, v Vote) {

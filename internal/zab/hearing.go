@@ -32,7 +32,7 @@ func (v seenVote) agrees(other seenVote) bool {
 func (e *Election) hear(now, from int64, n *wire.Notification) {
 	v := Vote{Leader: n.Leader, Zxid: n.Zxid, PeerEpoch: n.PeerEpoch, Round: n.Round}
 	if n.State == wire.Looking && v.Round < e.round {
-		e.send(from, e.vote())
+		e.answer(now, from, e.vote())
 	}
 	counts := e.counts(n.State, v)
 	if e.finishing && !e.beats(v, e.proposal) {
