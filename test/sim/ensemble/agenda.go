@@ -38,6 +38,10 @@ func (a *agenda) Pop() any {
 	return x
 }
 
+// tooBusy is how many things may happen in a millisecond: where nothing takes
+// any time a conversation without end is one of no time.
+const tooBusy = 200_000
+
 // after lets something happen ms from now.
 func (w *world) after(ms int64, do func()) {
 	w.agenda.order++
@@ -55,6 +59,12 @@ func (w *world) play(end int64, done func() bool) bool {
 			asked = w.now + w.prof.tick/4 + 1
 		}
 		next := heap.Pop(&w.agenda).(appointment)
+		if next.at > w.now {
+			w.busy = 0
+		}
+		if w.busy++; w.busy > tooBusy {
+			w.fail("progress", "%d things happen in one millisecond, and no end: %s", tooBusy, w.describe())
+		}
 		w.now = next.at
 		next.do()
 	}

@@ -61,6 +61,7 @@ type world struct {
 	prof     profile
 	report   Report
 	now      int64 // ms
+	busy     int   // what has happened in this one
 	agenda   agenda
 	members  *members.Membership
 	quorum   *zab.Quorum
