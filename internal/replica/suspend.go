@@ -22,7 +22,7 @@ func (r *Replica) suspend() {
 	for _, c := range r.conns {
 		switch {
 		case c == nil || c.gone:
-		case c.sess == nil || !c.sess.committed && !c.sess.local:
+		case c.sess == nil || !c.sess.committed && !c.sess.local, c.waitsFor(slotSync):
 			r.close(c, "the server has lost its quorum")
 		default:
 			c.syncs = 0
