@@ -22,7 +22,7 @@ var patterns = map[string][]string{
 	"all":   {"JJJ", "ZZZ", "JJZ", "ZZJ"},
 }
 
-var ensembles = flag.String("ensembles", envOr("ZOOID_ENSEMBLES", "java"),
+var ensembles = flag.String("ensembles", envOr("ZOOID_ENSEMBLES", "zooid"),
 	"the ensembles under test, comma separated: java, zooid, mixed, all, or letters such as JJZ")
 
 func envOr(name, other string) string {
