@@ -67,7 +67,7 @@ dist:
 	rm -rf build/dist dist/zooid-*-linux-$(GOARCH).tar.gz* && mkdir -p build/dist/$(DIST)/completions dist
 	GOARCH= CGO_ENABLED=0 go build -o build/zooid-host ./cmd/zooid
 	for sh in bash zsh fish; do build/zooid-host completion $$sh > build/dist/$(DIST)/completions/zooid.$$sh; done
-	cp -R bin conf docs packaging LICENSE README.md CHANGELOG.md build/dist/$(DIST)/
+	cp -R bin conf docs packaging LICENSE README.md README.zh-CN.md CHANGELOG.md build/dist/$(DIST)/
 	rm -f build/dist/$(DIST)/conf/zoo.cfg
 	GOOS=linux GOARCH=$(GOARCH) $(BUILD) -o build/dist/$(DIST)/bin/zooid ./cmd/zooid
 	chmod -R u=rwX,go=rX build/dist/$(DIST)

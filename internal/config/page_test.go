@@ -66,7 +66,7 @@ exit code 0 means fine, 2 that a server would refuse to start, and with ` + "`--
 
 A server runs in an ensemble when there are at least two participants, or one and ` + "`standaloneEnabled=false`" + `; otherwise it runs
 standalone. One server line alone is fine: host and quorum ports are ignored, the client port behind its ` + "`;`" + ` counts if myid bears its
-number. This release runs standalone servers; it reads and checks the options of an ensemble, and refuses to start one.
+number. A member of an ensemble needs myid, and a server line with its number.
 
 ## The other form
 
