@@ -68,8 +68,8 @@ type ElectionOptions struct {
 	MinInterval, MaxInterval, FinalizeWait int64
 	// Hurry lets a server decide without the final wait once all voters agree
 	// but those to which the connection was lost (Lost): no better vote is on
-	// its way. Apache's server waits. Which quorum decides makes no difference
-	// to safety.
+	// its way. It also answers a worse vote of its own round at once. Apache's
+	// server waits in both. Which quorum decides makes no difference to safety.
 	Hurry bool
 }
 

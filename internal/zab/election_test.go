@@ -252,6 +252,24 @@ func TestHurry(t *testing.T) {
 	s.decided(s.pass(FinalizeWait), wire.Leading, 1)
 }
 
+// Two followers lose their leader; the one that will win is the first to notice,
+// and what it says is lost on the other, which still follows. The worse vote of
+// the other is then answered, and neither waits for an interval.
+func TestHurryAnswersAWorseVote(t *testing.T) {
+	for _, hurry := range []bool{true, false} {
+		s := newScript(t, ElectionOptions{Self: 2, Hurry: hurry}, threeServers, fresh)
+		s.e.Lost(3, true)
+		out := s.said(1, wire.Looking, Vote{1, 7, 1, 1})
+		if got := len(sentTo(out)); hurry != (got == 1) || hurry && (sentTo(out)[0] != 1 || out.Send[0].Notification.Leader != 2) {
+			t.Errorf("hurry %v: %d answers to a worse vote", hurry, got)
+		}
+		out = s.said(1, wire.Looking, Vote{2, 7, 1, 1})
+		if len(out.Send) > 0 || (out.Decided != nil) != hurry {
+			t.Errorf("hurry %v: %+v for the same vote", hurry, out)
+		}
+	}
+}
+
 func TestWeightZeroIsNeverElected(t *testing.T) {
 	const config = "server.1=a:1:2 server.2=b:1:2 server.3=c:1:2 group.1=1:2:3 weight.3=0 version=5"
 	s := newScript(t, ElectionOptions{Self: 1}, config, fresh)

@@ -31,7 +31,7 @@ func (v seenVote) agrees(other seenVote) bool {
 // hear takes a message of a voter while the server is looking.
 func (e *Election) hear(now, from int64, n *wire.Notification) {
 	v := Vote{Leader: n.Leader, Zxid: n.Zxid, PeerEpoch: n.PeerEpoch, Round: n.Round}
-	if n.State == wire.Looking && v.Round < e.round {
+	if n.State == wire.Looking && (v.Round < e.round || e.missed(v)) {
 		e.answer(now, from, e.vote())
 	}
 	counts := e.counts(n.State, v)
@@ -57,6 +57,15 @@ func (e *Election) hear(now, from int64, n *wire.Notification) {
 	default:
 		e.hearDecided(from, seenVote{Vote: v, state: n.State, version: n.Version})
 	}
+}
+
+// missed says whether the sender of a vote may have missed the proposal, which is
+// better: what was said to it while it still followed the leader that was lost
+// is forgotten there. Apache's server repeats its vote after an interval; who is
+// in a hurry answers. No answer draws another one: the sender takes the better
+// vote.
+func (e *Election) missed(v Vote) bool {
+	return e.opt.Hurry && v.Round == e.round && e.beats(e.proposal, v)
 }
 
 // counts says whether a vote can change anything: it must be for a voter, by a
