@@ -20,6 +20,8 @@ const (
 type revalidation struct {
 	conn  *conn
 	lease int32
+	// attached says that the connection has had the session all the time.
+	attached bool
 }
 
 // learned carries out what the learner asks for.

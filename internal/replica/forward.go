@@ -71,7 +71,7 @@ func (r *Replica) synced() {
 // there.
 func (r *Replica) revalidate(c *conn, id int64, lease int32) {
 	p := r.peer
-	p.revalidating[id] = append(p.revalidating[id], revalidation{c, lease})
+	p.revalidating[id] = append(p.revalidating[id], revalidation{c, lease, c.sess != nil})
 	data := jute.AppendInt(jute.AppendLong(nil, id), lease)
 	p.learner.Send(&wire.QuorumPacket{Type: wire.PacketRevalidate, Zxid: -1, Data: data})
 }
@@ -90,6 +90,12 @@ func (r *Replica) revalidated(data []byte) {
 		delete(p.revalidating, id)
 	}
 	if v.conn.gone {
+		return
+	}
+	if v.attached {
+		if !valid {
+			r.close(v.conn, "the session has expired")
+		}
 		return
 	}
 	var s *session

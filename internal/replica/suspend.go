@@ -80,6 +80,10 @@ func (r *Replica) resume() {
 			// The same leader as before may still do what it was asked for.
 			r.close(c, "the connection to the leader was lost with a request in flight")
 		default:
+			if !again && r.leader == nil && !c.sess.local {
+				// To that leader its session is that of the connection before.
+				r.revalidate(c, c.sess.id, c.sess.lease)
+			}
 			r.resumeConn(c)
 		}
 	}
