@@ -222,7 +222,7 @@ func (r *Replica) activateOwn(q *proposal) (leader int64) {
 // inForce lets the leader go on behind a reconfiguration.
 func (r *Replica) inForce() {
 	p := r.peer
-	r.leader.Activate(zab.NewQuorums(p.current, p.next), p.appointed == nil || p.appointed.leader == p.self)
+	r.leader.Activate(r.now.Mono, zab.NewQuorums(p.current, p.next), p.appointed == nil || p.appointed.leader == p.self)
 }
 
 // successor is the server that leads by a configuration.
@@ -246,7 +246,7 @@ func (r *Replica) establishConfig() {
 	m := r.lastSeen()
 	leader := r.successor(m)
 	r.activate(m, &leader, zab.EpochStart(r.leader.Epoch()))
-	r.leader.Activate(zab.NewQuorums(p.current, p.next), leader == p.self)
+	r.leader.Activate(r.now.Mono, zab.NewQuorums(p.current, p.next), leader == p.self)
 }
 
 // seeInitial gives a configuration without a version the one of this leader's
@@ -313,10 +313,11 @@ func (r *Replica) inflightEntry(zxid int64) []byte {
 	return nil
 }
 
-// cede ends the rule of a leader whose successor has been named, once its
-// followers have gone there: a majority of them has heard of it then.
+// cede ends the rule of a leader whose successor has been named, once all
+// learners have heard of it and gone there. With the first ones gone it loses its
+// quorum; it has a tick for the rest.
 func (r *Replica) cede() {
-	if r.leader != nil && r.leader.Ceded() && r.leader.Bereft() {
+	if r.leader != nil && r.leader.Ceded() && r.leader.Abandoned() {
 		r.leave("the reconfiguration has named another leader")
 	}
 }

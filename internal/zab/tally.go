@@ -1,5 +1,7 @@
 package zab
 
+import "slices"
+
 // What this file does is count acknowledgements: by the quorums that held when
 // a proposal was made, in the order of the proposals, with a stop at each
 // reconfiguration (Leader.propose, tryToCommit).
@@ -24,8 +26,11 @@ func (l *Leader) Reconfiguring() bool { return l.reconfig != 0 }
 // Activate says that the reconfiguration, which is committed, is in force: what
 // is proposed from now on needs a quorum of q. If this server is not the one
 // that is to lead by it nothing more is committed here.
-func (l *Leader) Activate(q *Quorums, leads bool) {
+func (l *Leader) Activate(now int64, q *Quorums, leads bool) {
 	l.reconfig, l.quorums, l.ceded = 0, q, !leads
+	if l.ceded {
+		l.judgedAt = now // a whole tick for the followers to hear of it and to go
+	}
 	l.rules = append(l.rules, rule{l.proposed + 1, q})
 	l.commit()
 }
@@ -33,8 +38,10 @@ func (l *Leader) Activate(q *Quorums, leads bool) {
 // Ceded says that another server leads from the last commit on.
 func (l *Leader) Ceded() bool { return l.ceded }
 
-// Bereft says that there is no quorum of learners in sync.
-func (l *Leader) Bereft() bool { return l.phase == broadcasting && !l.quorums.Contains(l.present) }
+// Abandoned says that no learner is in sync any more.
+func (l *Leader) Abandoned() bool {
+	return l.phase == broadcasting && !slices.ContainsFunc(l.learners, (*LearnerLink).InSync)
+}
 
 // Ready says whether a quorum of a configuration follows and is in sync, so that
 // it can be made the next one (Leader.isQuorumSynced).
