@@ -18,8 +18,10 @@ type suite struct {
 	cases   []string
 }
 
-func kazoo(t *testing.T, args ...string) *exec.Cmd {
-	return exec.Command(harness.Python(t), append([]string{harness.Source("python", "kazoo_suite.py")}, args...)...)
+func kazoo(t *testing.T, args ...string) *exec.Cmd { return kazooProgram(t, "kazoo_suite.py", args...) }
+
+func kazooProgram(t *testing.T, file string, args ...string) *exec.Cmd {
+	return exec.Command(harness.Python(t), append([]string{harness.Source("python", file)}, args...)...)
 }
 
 func javaSuite(class string) func(t *testing.T, args ...string) *exec.Cmd {

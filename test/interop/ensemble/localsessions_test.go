@@ -2,7 +2,6 @@ package ensemble
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -50,18 +49,8 @@ func TestLocalSessions(t *testing.T) {
 	})
 }
 
-// zxidAt is the last zxid that a member has applied.
-func zxidAt(t *testing.T, m *harness.Member) string {
-	t.Helper()
-	found := regexp.MustCompile(`(?m)^Zxid: (0x[0-9a-f]+)$`).FindStringSubmatch(m.FourLetter("srvr"))
-	if found == nil {
-		t.Fatalf("member %d (%s) shows no zxid", m.ID, m.Kind())
-	}
-	return found[1]
-}
-
 func localWithoutTxns(t *testing.T, e *harness.Ensemble) {
-	before := zxidAt(t, e.Leader())
+	before := e.Leader().Zxid()
 	for _, m := range e.Members() {
 		c, s := open(t, m, sessionTimeout)
 		if owner := byte(uint64(s.ID) >> 56); int(owner) != m.ID {
@@ -74,7 +63,7 @@ func localWithoutTxns(t *testing.T, e *harness.Ensemble) {
 		}
 		refusedBy(t, e, s, "a local session that was closed")
 	}
-	if after := zxidAt(t, e.Leader()); after != before {
+	if after := e.Leader().Zxid(); after != before {
 		t.Errorf("the last zxid was %s and is %s", before, after)
 	}
 }
@@ -160,23 +149,19 @@ func localShown(t *testing.T, e *harness.Ensemble) {
 		if !ok || !strings.Contains(local, "Local Session") || !strings.Contains(local, id) || strings.Contains(global[:strings.Index(global, "ephemeral")], id) {
 			t.Errorf("dump of member %d (%s) with the local session %s: %s", m.ID, m.Kind(), id, m.FourLetter("dump"))
 		}
-		with := mntr(t, m, "local_sessions")
+		with := localCount(t, m)
 		call(t, c, raw.OpCloseSession, nil)
-		if without := mntr(t, m, "local_sessions"); with != without+1 {
+		if without := localCount(t, m); with != without+1 {
 			t.Errorf("mntr of member %d (%s) shows %d local sessions, and %d without one of them", m.ID, m.Kind(), with, without)
 		}
 	}
 }
 
-func mntr(t *testing.T, m *harness.Member, name string) int {
+func localCount(t *testing.T, m *harness.Member) int {
 	t.Helper()
-	found := regexp.MustCompile(`(?m)^zk_` + name + `\t(.*)$`).FindStringSubmatch(m.FourLetter("mntr"))
-	if found == nil {
-		t.Fatalf("mntr of member %d (%s) does not show %s", m.ID, m.Kind(), name)
-	}
-	n, err := strconv.Atoi(found[1])
+	n, err := strconv.Atoi(m.Metric("zk_local_sessions"))
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("mntr of member %d (%s): %v", m.ID, m.Kind(), err)
 	}
 	return n
 }
