@@ -142,10 +142,10 @@ func (m *member) sendSnapshot(link *quorumport.Link, w io.Writer, s *replica.Sna
 
 // sendLog writes entries of the log as pairs of PROPOSAL and COMMIT.
 func (m *member) sendLog(link *quorumport.Link, w io.Writer, after, upto int64) error {
-	tell := m.progress(zab.LinkID(link.ID()), "sending the log to a learner")
+	begin, tell := time.Now(), m.progress(zab.LinkID(link.ID()), "sending the log to a learner")
 	var buf []byte
 	sent, count := int64(0), 0
-	return m.n.dirs.CopyLog(after, upto, m.n.storageLimits(), func(zxid int64, entry []byte) error {
+	err := m.n.dirs.CopyLog(after, upto, m.n.storageLimits(), func(zxid int64, entry []byte) error {
 		buf = (&wire.QuorumPacket{Type: wire.PacketProposal, Zxid: zxid, Data: entry}).Append(buf[:0])
 		buf = (&wire.QuorumPacket{Type: wire.PacketCommit, Zxid: zxid}).Append(buf)
 		sent, count = sent+int64(len(buf)), count+1
@@ -153,6 +153,11 @@ func (m *member) sendLog(link *quorumport.Link, w io.Writer, after, upto int64) 
 		_, err := w.Write(buf)
 		return err
 	})
+	if err == nil {
+		m.n.log.Info("log sent to a learner", "learner", link.RemoteAddr(), "after", zxidHex(after), "upto", zxidHex(upto),
+			"transactions", count, "bytes", sent, "took", time.Since(begin).Round(time.Millisecond))
+	}
+	return err
 }
 
 // search looks into the log for what a learner lacks.

@@ -215,6 +215,7 @@ func (n *Node) observeStats(fx *replica.Effects) {
 	m.WatchBytes.AddN(s.WatchBytes - last.WatchBytes)
 	m.DigestMismatchesCount.AddN(s.DigestMismatches - last.DigestMismatches)
 	m.ConnectionRevalidateCount.AddN(s.Revalidations - last.Revalidations)
+	m.PrepProcessorRequestQueued.AddN(s.SessionsAsked - last.SessionsAsked)
 	m.RequestCommitQueued.AddN(s.Commits - last.Commits)
 	m.OutstandingChangesQueued.AddN(s.ChangesQueued - last.ChangesQueued)
 	m.OutstandingChangesRemoved.AddN(s.ChangesRemoved - last.ChangesRemoved)

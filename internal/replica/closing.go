@@ -15,6 +15,7 @@ func (r *Replica) prepCreateSession(c *conn, timeout int32, at int64) {
 	w := write{sess: s, zxid: r.draft()}
 	r.work.body = (&wire.CreateSessionTxn{TimeOut: timeout}).Append(r.work.body)
 	r.propose(&w, wire.OpCreateSession, 0, c)
+	r.stats.SessionsAsked++
 	c.push(slot{kind: slotWrite, op: wire.OpCreateSession, at: at}, nil)
 }
 

@@ -194,7 +194,7 @@ func (r *Replica) upToDate() {
 	took := r.now.Mono - p.syncBegan
 	p.out.Roles = append(p.out.Roles, RoleChange{State: r.State(), Leader: p.learner.Leader(), Serving: true, Epoch: p.learner.Epoch(), Term: p.term, SyncTook: took})
 	r.note("in sync with the leader", "leader", p.learner.Leader(), "epoch", p.learner.Epoch(), "by", strings.ToUpper(p.method),
-		"zxid", hexZxid(r.tree.LastZxid()), "took_ms", took)
+		"zxid", hexZxid(r.tree.LastZxid()), "transactions", p.syncTxns, "bytes", p.syncBytes, "took_ms", took)
 }
 
 // showConfig shows the configuration in /zookeeper/config, unless it stands
@@ -285,7 +285,11 @@ func (r *Replica) proposed(zxid int64, data []byte) {
 	if !p.learner.Proposal(zxid) {
 		return
 	}
-	if !p.cfg.Observer && p.learner.Serving() {
+	switch {
+	case !p.learner.Serving():
+		p.syncTxns++
+		p.syncBytes += len(data)
+	case !p.cfg.Observer:
 		r.fx.Peer.Proposed = r.age(r.fx.Peer.Proposed, h.Time)
 	}
 	p.stamped(zxid, h.Time)

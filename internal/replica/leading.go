@@ -131,7 +131,9 @@ func (r *Replica) sendWhatLacks(k *zab.LearnerLink, c zab.SyncChoice, entries []
 		r.stream(k, Stream{After: after, Upto: entries[0].zxid})
 		entries = entries[1:]
 	}
+	bytes := 0
 	for i := range entries {
+		bytes += len(entries[i].entry)
 		k.Send(&wire.QuorumPacket{Type: wire.PacketProposal, Zxid: entries[i].zxid, Data: entries[i].entry})
 		k.Send(&wire.QuorumPacket{Type: wire.PacketCommit, Zxid: entries[i].zxid})
 	}
@@ -148,8 +150,21 @@ func (r *Replica) sendWhatLacks(k *zab.LearnerLink, c zab.SyncChoice, entries []
 	} else {
 		r.stats.Peer.Diffs++
 	}
-	r.note("bringing a learner up to date", "server", k.SID, "by", c.Method, "zxid", hexZxid(c.Zxid), "its_zxid", hexZxid(k.Zxid),
-		"transactions", len(entries), "from_log_behind", hexZxid(after), "observer", k.Observer)
+	r.noteSync(k, c, len(entries), bytes, after)
+}
+
+// noteSync says how a learner is brought up to date. What comes out of a
+// snapshot or the log on disk is told when it is sent.
+func (r *Replica) noteSync(k *zab.LearnerLink, c zab.SyncChoice, transactions, bytes int, after int64) {
+	args := []any{"server", k.SID, "by", c.Method, "its_zxid", hexZxid(k.Zxid), "zxid", hexZxid(c.Zxid),
+		"transactions", transactions, "bytes", bytes}
+	if after != 0 {
+		args = append(args, "and_the_log_behind", hexZxid(after))
+	}
+	if k.Observer {
+		args = append(args, "observer", true)
+	}
+	r.note("bringing a learner up to date", args...)
 }
 
 // stream queues a bulk behind what the link has to say so far.

@@ -74,6 +74,8 @@ type peer struct {
 	offered    *ensemble.Membership // the configuration of NEWLEADER
 	method     string               // DIFF, TRUNC or SNAP in lower case, once it is known
 	syncBegan  int64                // Time.Mono
+	syncTxns   int                  // that came meanwhile
+	syncBytes  int                  // theirs
 	uninitDone bool
 
 	stamps []stamp // of proposals that are on their way to the disk, for measuring
@@ -205,6 +207,7 @@ func (r *Replica) decided(d *zab.Decision) {
 		Self: p.self, Observer: d.State == wire.Observing, InitLimit: p.cfg.InitLimit, SyncLimit: p.cfg.SyncLimit,
 	}, d.Vote.Leader, h, p.accepted, r.now.Mono)
 	p.committed, p.method, p.syncBegan = 0, "", r.now.Mono
+	p.syncTxns, p.syncBytes = 0, 0
 }
 
 // fastForward applies all that is logged, as a leader's history is committed
@@ -369,6 +372,11 @@ func (r *Replica) linkDown(link zab.LinkID, why string) {
 			r.cede()
 		}
 	case p.learner != nil && link == p.link:
+		if link == 0 {
+			why = "the leader cannot be reached: " + why
+		} else {
+			why = "the connection to the leader is gone: " + why
+		}
 		p.learner.LinkDown(why)
 		r.learned()
 	}

@@ -86,6 +86,7 @@ type Stats struct {
 	Revalidations    int64
 	TTLCreated       int64
 	TTLDeleted       int64
+	SessionsAsked    int64 // createSessions of this server's own clients, prepared here
 	ChangesQueued    int64 // records of changes in flight
 	ChangesRemoved   int64
 	Peer             PeerStats
