@@ -108,7 +108,9 @@ var (
 		`cnt_inflight_(diff|snap)_count`, `digest_mismatches_count`, `stale_.*`, `unrecoverable_error_count`, `throttled_ops`)
 )
 
-func pattern(names ...string) *regexp.Regexp { return regexp.MustCompile("^(" + strings.Join(names, "|") + ")$") }
+func pattern(names ...string) *regexp.Regexp {
+	return regexp.MustCompile("^(" + strings.Join(names, "|") + ")$")
+}
 
 // mayLack is what need not be there: a server whose tree has the configuration
 // already does not write it again, as Apache's does.
