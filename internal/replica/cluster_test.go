@@ -28,6 +28,8 @@ type cluster struct {
 	cut     map[int64]bool // servers without a connection to others
 	// adjust changes what a server is configured with.
 	adjust func(id int64, cfg *Config)
+	// seen gets the effects of each step.
+	seen func(s *server, fx *Effects)
 }
 
 // server is one member: a fixture that does not wait for anything.
@@ -220,6 +222,9 @@ func (s *server) turn(events []Event) {
 	s.now = s.c.now
 	s.r.Step(s.now, events, &s.fx)
 	fx := &s.fx
+	if s.c.seen != nil {
+		s.c.seen(s, fx)
+	}
 	for i := range fx.Append {
 		s.disk(&fx.Append[i])
 	}
