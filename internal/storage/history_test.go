@@ -268,8 +268,8 @@ func TestFindSyncModel(t *testing.T) {
 	t.Logf("%d of %d possible", possible, asked)
 }
 
-// Learners are served while the log is written, rolled and purged: what was
-// committed is found, and what is being written does no harm.
+// Learners are served while the log is written and rolled: what was committed
+// is found, and what is being written does no harm.
 func TestHistoryWhileAppending(t *testing.T) {
 	mem := vfs.NewMem()
 	d := memDirs(t, mem)

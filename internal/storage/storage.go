@@ -4,8 +4,10 @@
 //
 // It stands between the core, which produces and takes transactions and tree
 // contents as encoded bytes, and package vfs. The disk writer of the shell
-// calls Log, the snapshot job SnapshotWriter, the start Recover; the tools
-// read through LogReader and ReadSnapshot. Nothing here starts a goroutine.
+// calls Log, the snapshot job SnapshotWriter, the start Recover and LoadEpochs;
+// a leader finds what a learner lacks by FindSync and CopyLog, and a learner
+// takes it by ReadStream, TakeBack and DropBehind; the tools read through
+// LogReader and ReadSnapshot. Nothing here starts a goroutine.
 //
 // It must never report something durable that is not, change or delete a
 // file whose content may still be needed, go on after a failed write or sync,

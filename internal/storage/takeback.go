@@ -178,11 +178,6 @@ func DropBehind(d *Dirs, zxid int64, limits Limits) (TakenBack, error) {
 		}
 		return report, nil
 	}
-	// The name of the snapshot that is left must be durable before those of
-	// the others are gone: whoever wrote it has seen to that, or was stopped.
-	if err := d.FS.SyncDir(d.Snap); err != nil {
-		return report, err
-	}
 	err = c.remove(d.Snap, snaps[stay:], &report.Snapshots)
 	return report, err
 }
