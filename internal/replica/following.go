@@ -151,7 +151,8 @@ func (r *Replica) snapshotDone(ok bool) {
 		r.fatal(exitSnapshot, "the snapshot of the leader cannot be written")
 		return
 	}
-	r.settled()
+	// Later snapshots may go only now, as there is another one.
+	r.change(Record{Op: DropBehind, Zxid: r.tree.LastZxid()}, func(*PeerEvent) { r.settled() })
 }
 
 // loaded logs what came while the state was being replaced.

@@ -1,6 +1,9 @@
 package replica
 
-import "zooid/internal/jute"
+import (
+	"zooid/internal/jute"
+	"zooid/internal/zab"
+)
 
 // snapshotTrigger decides when the log is long enough for a snapshot: after
 // half the configured count or size plus a random part up to the whole, so that
@@ -60,6 +63,11 @@ func (t *snapshotTrigger) takeRoll() bool {
 // is the tree as it is now: what is in flight belongs to the log behind it.
 func (r *Replica) maybeSnapshot() {
 	t := &r.snap
+	if r.peer != nil && zab.CounterOf(r.tree.LastZxid()) == 0 {
+		// A snapshot of the beginning of an epoch would hide from the logs
+		// whether they are one piece.
+		return
+	}
 	if !t.due() || t.running || r.peer != nil && !r.leads() && !r.follows() {
 		return
 	}
