@@ -611,9 +611,9 @@ func TestLinkReadTimeoutEachRead(t *testing.T) {
 	l := NewLink(1, nc, LinkOptions{}, h, false)
 	l.SetReadTimeout(time.Hour)
 	<-nc.until
+	last := time.Now()
 	l.Start()
 	endWith(t, l)
-	last := time.Now()
 	text := appendPackets(nil, wire.QuorumPacket{Type: wire.PacketAck})
 	for _, b := range text {
 		if until := <-nc.until; until.Before(last.Add(time.Hour)) {
