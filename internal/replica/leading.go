@@ -61,8 +61,9 @@ func (r *Replica) established() {
 	p.uninitDone = true
 	p.election.Synced(r.leader.Epoch())
 	r.showConfig()
-	if r.cfg.ReconfigEnabled {
-		r.establishConfig()
+	if r.cfg.ReconfigEnabled && !r.establishConfig() {
+		r.leader.Welcome(r.now.Mono)
+		return
 	}
 	r.rule()
 	r.serving = p.cfg.LeaderServes

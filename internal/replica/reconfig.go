@@ -219,10 +219,17 @@ func (r *Replica) activateOwn(q *proposal) (leader int64) {
 	return leader
 }
 
-// inForce lets the leader go on behind a reconfiguration.
+// inForce lets the leader go on behind a reconfiguration. If that names another
+// leader it proposes nothing any more: what only it had logged would put it
+// ahead of the one that it names.
 func (r *Replica) inForce() {
 	p := r.peer
 	r.leader.Activate(r.now.Mono, zab.NewQuorums(p.current, p.next), p.appointed == nil || p.appointed.leader == p.self)
+	if r.leader.Ceded() {
+		r.note("handing over", "leader", p.appointed.leader, "in_flight", r.Outstanding())
+		r.serving = false
+		r.suspend()
+	}
 }
 
 // successor is the server that leads by a configuration.
@@ -240,13 +247,14 @@ func (r *Replica) successor(m *ensemble.Membership) int64 {
 }
 
 // establishConfig makes the last-seen configuration the committed one, once a
-// quorum of both has synchronised with this leader (Leader.startZkServer).
-func (r *Replica) establishConfig() {
-	p := r.peer
+// quorum of both has synchronised with this leader (Leader.startZkServer). It
+// reports whether this server leads by it.
+func (r *Replica) establishConfig() bool {
 	m := r.lastSeen()
 	leader := r.successor(m)
 	r.activate(m, &leader, zab.EpochStart(r.leader.Epoch()))
-	r.leader.Activate(r.now.Mono, zab.NewQuorums(p.current, p.next), leader == p.self)
+	r.inForce()
+	return !r.leader.Ceded()
 }
 
 // seeInitial gives a configuration without a version the one of this leader's

@@ -1,7 +1,9 @@
 package ensemble
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,6 +25,9 @@ func configFiles(t *testing.T, m *harness.Member) map[string]string {
 	files := map[string]string{}
 	for _, name := range names {
 		text, err := os.ReadFile(name)
+		if errors.Is(err, fs.ErrNotExist) || strings.HasSuffix(name, ".tmp") {
+			continue // on its way to its name
+		}
 		if err != nil {
 			t.Fatal(err)
 		}

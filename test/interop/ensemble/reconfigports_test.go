@@ -49,7 +49,9 @@ func TestPortsMove(t *testing.T) {
 		leader.MovePorts()
 		text := handOver(t, e, c, zk.Change{Joining: leader.ReconfigLine("participant")})
 		settled(t, e, text)
-		if next := e.WaitRoles(); next == leader {
+		// Apache's leader takes requests until it goes, so that it may be ahead of
+		// the one that it has named, which then gives up.
+		if next := e.WaitRoles(); next == leader && allZooid(e) {
 			t.Errorf("member %d (%s) still leads, from another port", leader.ID, leader.Kind())
 		}
 		create(t, dial(t, e.ClientAddrs()), "/moved", "1", zk.Persistent)
