@@ -86,7 +86,7 @@ func TestShellReconfigs(t *testing.T) {
 				}
 				out, err := cmd.CombinedOutput()
 				_ = err // the exit code of a command that failed is compared elsewhere
-				outs = append(outs, answers(string(out)))
+				outs = append(outs, shellAnswers(string(out)))
 			}
 			return outs
 		}
@@ -106,8 +106,8 @@ func TestShellReconfigs(t *testing.T) {
 	})
 }
 
-// answers drops what Java's shell says around a command.
-func answers(out string) string {
+// shellAnswers drops what Java's shell says around a command.
+func shellAnswers(out string) string {
 	var kept []string
 	for _, line := range strings.Split(out, "\n") {
 		switch {
