@@ -8,8 +8,9 @@ type Role int32
 
 // The roles.
 const (
-	Alone Role = iota
-	Learns
+	Alone   Role = iota
+	Learns       // an observer
+	Follows      // a follower
 	Leads
 )
 
@@ -22,7 +23,8 @@ type Quorum struct {
 	// shows it.
 	QuorumSize Gauge
 
-	// What follows is shown by a leader only.
+	// What follows is shown by a leader only, and SyncedObservers by followers
+	// too.
 
 	// Learners is the number of learners that are connected, in sync or not.
 	Learners Gauge
@@ -75,7 +77,11 @@ func (s *Server) roleGauges() []row {
 		{"min_proposal_size", view(q.ProposalSize.Min)},
 	}
 	for i := range rows {
-		rows[i].metric = inRole{q, Leads, rows[i].metric}
+		least := Leads
+		if rows[i].name == "synced_observers" {
+			least = Follows // which may have observers of its own
+		}
+		rows[i].metric = inRole{q, least, rows[i].metric}
 	}
 	return append(rows, row{"quorum_size", inRole{q, Learns, &q.QuorumSize}})
 }

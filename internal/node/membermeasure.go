@@ -73,7 +73,10 @@ func (m *member) measureRole(c *replica.RoleChange) {
 		s.ElectionTime.Observe(now - t.looking)
 	}
 	role := metrics.Learns
-	if c.State == wire.Leading {
+	switch c.State {
+	case wire.Following:
+		role = metrics.Follows
+	case wire.Leading:
 		role = metrics.Leads
 		s.ProposalSize.Reset()
 	}

@@ -26,6 +26,8 @@ type cluster struct {
 	ids     []int64
 	cables  map[zab.LinkID]*cable
 	cut     map[int64]bool // servers without a connection to others
+	turns   int
+	masters bool // observers learn from followers
 	// adjust changes what a server is configured with.
 	adjust func(id int64, cfg *Config)
 	// seen gets the effects of each step.
@@ -307,13 +309,16 @@ func (s *server) takeRole(role RoleChange) {
 func (s *server) connectPeers() {
 	for len(s.dials) > 0 {
 		role := s.dials[0]
-		to := s.c.servers[role.Leader]
+		to, needs := s.c.servers[role.Leader], wire.Leading
+		if s.c.masters && role.State == wire.Observing {
+			to, needs = s.c.master(), wire.Following
+		}
 		if to == nil || s.c.cut[s.id] || s.c.cut[to.id] {
 			s.dials = nil
 			s.peer(LinkDown, PeerEvent{Term: role.Term, Why: "cannot connect"})
 			return
 		}
-		if to.role.State != wire.Leading {
+		if to.role.State != needs || needs == wire.Following && !to.role.Serving {
 			return
 		}
 		s.dials = s.dials[1:]
@@ -322,6 +327,18 @@ func (s *server) connectPeers() {
 		s.peer(LinkUp, PeerEvent{Link: k.id, Term: role.Term})
 		to.peer(LinkUp, PeerEvent{Link: k.id, Term: to.role.Term})
 	}
+}
+
+// master is a follower, another one each time.
+func (c *cluster) master() *server {
+	c.turns++
+	for i := range c.ids {
+		id := c.ids[(c.turns+i)%len(c.ids)]
+		if s := c.servers[id]; s != nil && !c.cut[id] && s.r.State() == wire.Following {
+			return s
+		}
+	}
+	return nil
 }
 
 func (s *server) otherEnd(id zab.LinkID) *server {

@@ -18,7 +18,8 @@ const (
 
 // revalidation is a connection that waits for the leader's word on its session.
 type revalidation struct {
-	conn  *conn
+	conn  *conn      // nil for one of an observer
+	link  zab.LinkID // of that
 	lease int32
 	// attached says that the connection has had the session all the time.
 	attached bool
@@ -190,6 +191,7 @@ func (r *Replica) upToDate() {
 	p.election.Synced(p.learner.Epoch())
 	r.showConfig()
 	r.serving = true
+	r.openMaster()
 	r.resume()
 	r.acknowledge()
 	took := r.now.Mono - p.syncBegan
@@ -216,9 +218,6 @@ func (r *Replica) showConfig() {
 // fromLeader takes what the leader has sent.
 func (r *Replica) fromLeader(ev *PeerEvent) {
 	p := r.peer
-	if p.learner == nil || ev.Link != p.link {
-		return
-	}
 	p.learner.Heard(r.now.Mono)
 	for i := range ev.Packets {
 		q := &ev.Packets[i]
@@ -300,7 +299,7 @@ func (r *Replica) proposed(zxid int64, data []byte) {
 	k.last = zxid
 	entry := k.buf[start:len(k.buf):len(k.buf)]
 	r.compactInflight()
-	r.inflight = append(r.inflight, proposal{entry: entry, body: body, zxid: zxid, fresh: true})
+	r.inflight = append(r.inflight, proposal{entry: entry, body: body, zxid: zxid, fresh: true, reconfig: h.Type == wire.OpReconfig})
 	if h.Type == wire.OpReconfig {
 		r.see(configOf(entry))
 	}

@@ -3,6 +3,7 @@ package replica
 import (
 	"zooid/internal/jute"
 	"zooid/internal/wire"
+	"zooid/internal/zab"
 )
 
 // What this file does is a learner's part of a request that only the leader can
@@ -36,6 +37,13 @@ func (r *Replica) forwardCreateSession(c *conn, timeout int32, at int64) {
 	c.push(slot{kind: slotWrite, op: wire.OpCreateSession, at: at}, nil)
 }
 
+// syncing is a sync that the leader has been asked for, of a client of this
+// server or of an observer.
+type syncing struct {
+	conn *conn      // nil for one of an observer
+	link zab.LinkID // of that
+}
+
 // sync takes a sync of a client: a learner asks the leader, a leader waits for
 // what is in flight.
 func (r *Replica) sync(c *conn, h wire.RequestHeader, frame []byte, off int, at int64) {
@@ -43,7 +51,7 @@ func (r *Replica) sync(c *conn, h wire.RequestHeader, frame []byte, off int, at 
 	switch {
 	case !r.leads():
 		r.forward(c, h, frame[off:])
-		r.peer.syncs = append(r.peer.syncs, c)
+		r.peer.syncs = append(r.peer.syncs, syncing{conn: c})
 	case r.Outstanding() > 0:
 		r.peer.barriers = append(r.peer.barriers, barrier{zxid: r.leader.Proposed(), conn: c})
 	default:
@@ -59,20 +67,28 @@ func (r *Replica) synced() {
 	if len(p.syncs) == 0 {
 		return
 	}
-	c := p.syncs[0]
+	s := p.syncs[0]
 	p.syncs = p.syncs[1:]
-	if !c.gone {
-		c.syncs++
-		r.release(c)
+	if s.conn == nil {
+		if k := p.master.Learner(s.link); k != nil {
+			k.Send(&wire.QuorumPacket{Type: wire.PacketSync})
+		}
+	} else if !s.conn.gone {
+		s.conn.syncs++
+		r.release(s.conn)
 	}
 }
 
 // revalidate asks the leader whether the session of a connection is still
 // there.
 func (r *Replica) revalidate(c *conn, id int64, lease int32) {
+	r.askRevalidation(id, revalidation{conn: c, lease: lease, attached: c.sess != nil})
+}
+
+func (r *Replica) askRevalidation(id int64, v revalidation) {
 	p := r.peer
-	p.revalidating[id] = append(p.revalidating[id], revalidation{c, lease, c.sess != nil})
-	data := jute.AppendInt(jute.AppendLong(nil, id), lease)
+	p.revalidating[id] = append(p.revalidating[id], v)
+	data := jute.AppendInt(jute.AppendLong(nil, id), v.lease)
 	p.learner.Send(&wire.QuorumPacket{Type: wire.PacketRevalidate, Zxid: -1, Data: data})
 }
 
@@ -88,6 +104,10 @@ func (r *Replica) revalidated(data []byte) {
 	v := waiting[0]
 	if p.revalidating[id] = waiting[1:]; len(waiting) == 1 {
 		delete(p.revalidating, id)
+	}
+	if v.conn == nil {
+		r.observerRevalidated(&v, id, valid, data)
+		return
 	}
 	if v.conn.gone {
 		return

@@ -18,10 +18,6 @@ type barrier struct {
 func (r *Replica) led() {
 	for r.leader != nil {
 		out := r.leader.Take()
-		for _, x := range out.Refused {
-			r.warn("a learner is refused", "server", x.Server, "reason", x.Why)
-			r.peer.out.CloseLinks = append(r.peer.out.CloseLinks, x)
-		}
 		switch {
 		case out.GiveUp != "":
 			r.leave(out.GiveUp)
@@ -40,9 +36,7 @@ func (r *Replica) led() {
 				r.led()
 			})
 		}
-		for _, k := range out.Sync {
-			r.synchronise(k)
-		}
+		r.hosted(&out)
 		if out.Established {
 			r.established()
 		}
@@ -95,10 +89,11 @@ func (r *Replica) synchronise(k *zab.LearnerLink) {
 
 // searched goes on with a learner that memory could not help.
 func (r *Replica) searched(ev *PeerEvent) {
-	if r.leader == nil {
+	h := r.host()
+	if h == nil {
 		return
 	}
-	k := r.leader.Learner(ev.Link)
+	k := h.Learner(ev.Link)
 	if k == nil || k.Forwarding() {
 		return
 	}
@@ -143,7 +138,7 @@ func (r *Replica) sendWhatLacks(k *zab.LearnerLink, c zab.SyncChoice, entries []
 			k.Send(&wire.QuorumPacket{Type: wire.PacketProposal, Zxid: r.inflight[i].zxid, Data: r.inflight[i].entry})
 		}
 	}
-	r.leader.Synchronise(r.now.Mono, k, []byte(r.lastSeen().Text()))
+	r.host().Synchronise(r.now.Mono, k, []byte(r.lastSeen().Text()))
 	k.Method = c.Method
 	r.measureSyncs(c.Method)
 	if c.Method == zab.Snap {
@@ -187,6 +182,10 @@ func (r *Replica) tellProposal(zxid int64, entry []byte) {
 // tellCommit sends the commit of a proposal to the learners; observers have not
 // seen it before. That of a reconfiguration names the leader by it.
 func (r *Replica) tellCommit(p *proposal) {
+	if r.peer.master != nil {
+		r.tellObservers(p)
+		return
+	}
 	if !r.leads() || p.zxid <= zab.EpochStart(r.leader.Epoch()) {
 		return
 	}
@@ -211,19 +210,24 @@ func (r *Replica) tellCommit(p *proposal) {
 
 // packets takes what a connection brought.
 func (r *Replica) packets(ev *PeerEvent) {
-	if r.leader == nil {
+	if p := r.peer; p.learner != nil && ev.Link == p.link {
 		r.fromLeader(ev)
 		return
 	}
 	for i := range ev.Packets {
-		if r.leader == nil {
+		h := r.host()
+		if h == nil {
 			return
 		}
-		k := r.leader.Learner(ev.Link)
-		if k == nil {
+		k := h.Learner(ev.Link)
+		switch {
+		case k == nil:
 			return
+		case h == r.leader:
+			r.fromLearner(k, &ev.Packets[i])
+		default:
+			r.fromObserver(k, &ev.Packets[i])
 		}
-		r.fromLearner(k, &ev.Packets[i])
 	}
 }
 

@@ -142,7 +142,7 @@ func (r *Replica) measureOwnAck(before, zxid int64) {
 // begins or is done.
 func (r *Replica) measureSyncs(m zab.SyncMethod) {
 	s := SyncSample{Method: m}
-	for _, k := range r.leader.Learners() {
+	for _, k := range r.host().Learners() {
 		if k.Forwarding() && !k.InSync() && (k.Method == zab.Snap) == (m == zab.Snap) {
 			s.Learners++
 		}
@@ -173,8 +173,8 @@ func (r *Replica) Phase() (phase, method string) {
 // LinkQueue describes the connection to a learner: its server id, 0 as long as
 // it is not known, and how many packets DrainLink would give. It only reads.
 func (r *Replica) LinkQueue(link zab.LinkID) (server int64, packets int) {
-	if r.leader != nil {
-		if k := r.leader.Learner(link); k != nil {
+	if h := r.host(); h != nil {
+		if k := h.Learner(link); k != nil {
 			return k.SID, k.Queued
 		}
 	}

@@ -37,6 +37,9 @@ type EnsembleConfig struct {
 	// AckSampling is of which zxids a leader measures every single
 	// acknowledgement: the multiples of it; 0 for none.
 	AckSampling int64
+	// ObserverMaster says that observers may learn from this server while it
+	// follows.
+	ObserverMaster bool
 	// ReadOnly says that clients may be served read-only while there is no leader.
 	ReadOnly bool
 }
@@ -51,8 +54,12 @@ type peer struct {
 	observer bool
 	election *zab.Election
 	learner  *zab.Learner // while it follows or observes
+	master   *zab.Leader  // while it follows and observers may learn from it
 
-	appointed *appointment // instead of the next election, nil for none
+	// designated is the server that leads by the reconfiguration that is being
+	// committed at a follower.
+	designated int64
+	appointed  *appointment // instead of the next election, nil for none
 
 	accepted, epoch int64 // as stored
 	looked          bool  // the first election has begun
@@ -81,7 +88,7 @@ type peer struct {
 	stamps []stamp // of proposals that are on their way to the disk, for measuring
 
 	// Requests of this server's clients at the leader.
-	syncs        []*conn
+	syncs        []syncing
 	revalidating map[int64][]revalidation
 	touched      []*session
 
@@ -233,7 +240,7 @@ func (r *Replica) leave(why string) {
 		p.failures = 0
 	}
 	r.warn("leaving the role", "state", r.State(), "reason", why)
-	r.leader, p.learner, p.link, r.serving = nil, nil, 0, false
+	r.leader, p.learner, p.master, p.link, r.serving = nil, nil, nil, 0, false
 	p.lookingSince = r.now.Mono
 	r.suspend()
 	// What is held is not in the log and will never be.
@@ -328,10 +335,10 @@ func (r *Replica) peerEvent(e *Event) {
 	case Packets:
 		r.packets(ev)
 	case Progress:
-		if r.leader != nil {
-			r.leader.Progress(r.now.Mono, ev.Link)
-		} else if p.learner != nil && ev.Link == p.link {
+		if p.learner != nil && ev.Link == p.link {
 			p.learner.Heard(r.now.Mono)
+		} else if h := r.host(); h != nil {
+			h.Progress(r.now.Mono, ev.Link)
 		}
 	case Stored:
 		w, ok := p.waits[ev.Token]
@@ -356,6 +363,8 @@ func (r *Replica) linkUp(link zab.LinkID, term uint64) {
 	case p.learner != nil && p.link == 0:
 		p.link = link
 		p.learner.LinkUp(r.now.Mono, p.current.Version)
+	case p.master != nil:
+		p.master.LinkUp(r.now.Mono, link)
 	default:
 		p.out.CloseLinks = append(p.out.CloseLinks, zab.Refusal{Link: link, Why: "this server does not lead"})
 	}
@@ -379,6 +388,11 @@ func (r *Replica) linkDown(link zab.LinkID, why string) {
 		}
 		p.learner.LinkDown(why)
 		r.learned()
+	case p.master != nil:
+		if k := p.master.Learner(link); k != nil {
+			r.warn("an observer is gone", "server", k.SID, "reason", why)
+			p.master.LinkDown(link)
+		}
 	}
 }
 
@@ -404,6 +418,10 @@ func (r *Replica) peerTick() {
 	case p.learner != nil:
 		p.learner.Tick(r.now.Mono)
 		r.learned()
+		if p.master != nil {
+			p.master.Tick(r.now.Mono)
+			r.mastered()
+		}
 	case p.lookAt != 0 && r.now.Mono >= p.lookAt:
 		r.look()
 	case p.looked && !p.lookDue && p.lookAt == 0:
@@ -415,14 +433,13 @@ func (r *Replica) peerTick() {
 // endStep collects which connections have something to say.
 func (r *Replica) endStep() {
 	p := r.peer
-	if r.leader != nil {
-		if r.leads() && r.leader.Full() {
-			r.leave("the zxids of the epoch are used up; the next leader begins another")
-		} else {
-			for _, k := range r.leader.Learners() {
-				if len(k.Out) > 0 {
-					p.out.Links = append(p.out.Links, k.Link)
-				}
+	if r.leads() && r.leader.Full() {
+		r.leave("the zxids of the epoch are used up; the next leader begins another")
+	}
+	if h := r.host(); h != nil {
+		for _, k := range h.Learners() {
+			if len(k.Out) > 0 {
+				p.out.Links = append(p.out.Links, k.Link)
 			}
 		}
 	}
@@ -435,12 +452,12 @@ func (r *Replica) endStep() {
 // DrainLink moves the packets for a connection to the end of dst.
 func (r *Replica) DrainLink(link zab.LinkID, dst []byte) []byte {
 	out := (*[]byte)(nil)
-	if r.leader != nil {
-		if k := r.leader.Learner(link); k != nil {
+	if p := r.peer; p.learner != nil && p.link == link {
+		out = &p.learner.Sent
+	} else if h := r.host(); h != nil {
+		if k := h.Learner(link); k != nil {
 			out, k.Queued = &k.Out, 0
 		}
-	} else if p := r.peer; p.learner != nil && p.link == link {
-		out = &p.learner.Sent
 	}
 	if out == nil {
 		return dst

@@ -289,6 +289,7 @@ func (r *Replica) activated(q *wire.QuorumPacket) {
 		return
 	}
 	leave := false
+	r.peer.designated = leader
 	if m := configOf(entry); m != nil {
 		leave = r.activate(m, &leader, q.Zxid)
 	}

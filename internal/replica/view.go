@@ -108,14 +108,15 @@ type LeaderView struct {
 	Barriers  int // syncs that wait for a commit
 }
 
-// Leadership counts what is around a leader; all 0 when the server does not
-// lead.
+// Leadership counts what is around a leader, or around a follower that observers
+// learn from; all 0 for others.
 func (r *Replica) Leadership() (v LeaderView) {
-	if r.leader == nil || r.peer == nil {
+	h := r.host()
+	if h == nil || r.peer == nil {
 		return v
 	}
 	v.Barriers = len(r.peer.barriers)
-	for _, k := range r.leader.Learners() {
+	for _, k := range h.Learners() {
 		v.Learners++
 		switch {
 		case !k.Forwarding():
@@ -123,7 +124,7 @@ func (r *Replica) Leadership() (v LeaderView) {
 			v.Observers++
 		default:
 			v.Followers++
-			if !r.leader.Votes(k) {
+			if !h.Votes(k) {
 				v.NonVoting++
 			}
 		}

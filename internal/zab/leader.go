@@ -70,6 +70,7 @@ type Leader struct {
 	rules    []rule   // that proposals go by, see tally.go; oldest first
 	reconfig Zxid     // the reconfiguration under way, 0 for none
 	ceded    bool     // another server leads from the last commit on
+	master   bool     // a follower that has observers, see NewMaster
 	own      History
 	phase    leaderPhase
 	deadline int64 // of the phase
@@ -171,6 +172,16 @@ func Alone(self int64, q *Quorums, last Zxid) *Leader {
 	return &Leader{opt: LeaderOptions{Self: self}, quorums: q, rules: []rule{{q: q}}, phase: broadcasting,
 		proposed: last, committed: last, durable: last, epoch: EpochOf(last)}
 }
+
+// NewMaster returns the side of a follower that observers learn from, instead of
+// the leader (ObserverMaster): it serves in the epoch of its own leader, and has
+// committed everything up to last. It proposes nothing and counts nobody.
+func NewMaster(o LeaderOptions, q *Quorums, epoch int64, last Zxid) *Leader {
+	return &Leader{opt: o, quorums: q, master: true, phase: broadcasting, epoch: epoch, proposed: last, committed: last}
+}
+
+// Informed says that a master has sent its observers everything up to zxid.
+func (l *Leader) Informed(zxid Zxid) { l.proposed, l.committed = zxid, zxid }
 
 // Take returns what is to do and forgets it.
 func (l *Leader) Take() LeaderOut {
@@ -306,6 +317,9 @@ func (l *Leader) introduce(k *LearnerLink, p *wire.QuorumPacket, configVersion i
 		return
 	case info.ConfigVersion > configVersion:
 		l.refuse(k, "server %d knows configuration 0x%x, newer than the leader's 0x%x", info.SID, info.ConfigVersion, configVersion)
+		return
+	case l.master && p.Type != wire.PacketObserverInfo:
+		l.refuse(k, "server %d does not observe, and only observers learn from a follower", info.SID)
 		return
 	}
 	k.SID, k.Protocol, k.ConfigVersion = info.SID, info.ProtocolVersion, info.ConfigVersion
@@ -456,6 +470,8 @@ func (l *Leader) ack(now int64, k *LearnerLink, zxid Zxid) bool {
 		} else {
 			l.establish()
 		}
+	case CounterOf(zxid) != 0 && l.master:
+		l.refuse(k, "ACK of 0x%x by an observer", uint64(zxid))
 	case CounterOf(zxid) != 0 && !k.Observer:
 		return l.acknowledge(k, zxid)
 	}
@@ -515,7 +531,7 @@ func (l *Leader) Tick(now int64) {
 	}
 	if now-l.judgedAt >= l.opt.TickTime {
 		l.judgedAt = now
-		if !l.quorums.Contains(l.present) {
+		if !l.master && !l.quorums.Contains(l.present) {
 			l.giveUp("no quorum of followers any more")
 		}
 	}
