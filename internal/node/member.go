@@ -28,7 +28,7 @@ type member struct {
 	own      ensemble.Member        // the newest line of this server in config
 	clients  atomic.Pointer[string] // the address of the client port; any goroutine
 	election *quorumport.Election
-	learners *quorumport.LearnerPort // while the server leads
+	learners *quorumport.LearnerPort // while the server leads, or follows and takes observers
 	links    map[zab.LinkID]*quorumport.Link
 	lastLink atomic.Uint32 // the newest id that was given; any goroutine
 
@@ -39,11 +39,18 @@ type member struct {
 	readOnly atomic.Bool  // serves clients that only read; any goroutine
 	epoch    atomic.Int64 // any goroutine
 	leader   atomic.Int64 // server id; any goroutine
+	master   atomic.Int64 // server id of the one that is learnt from; any goroutine
 	votes    atomic.Int32 // messages of the election that wait for the loop
 	since    atomic.Int64 // clock at which the role began to serve; any goroutine
 	phase    atomic.Pointer[peerPhase]
 	measured roleTimes
 	buf      []byte
+
+	// The voters that an observer may learn from, in the order in which it tries
+	// them, of which configuration, and how many it has tried.
+	masterOrder   []learnerMaster
+	masterVersion int64
+	masterTurn    atomic.Int64 // any goroutine
 }
 
 // maxVotes is how many messages of the election may wait for the loop; more are
@@ -154,6 +161,7 @@ func (n *Node) ensembleConfig(accepted, current int64) *replica.EnsembleConfig {
 		Hurry: true, CommitLogCount: q.CommitLogCount, ForceSnapshot: q.ForceSnapshotSync,
 		LogSync: q.SnapshotSizeFactor > 0, LeaderServes: q.LeaderServes, AckSampling: int64(q.AckLoggingFrequency),
 		LocalSessions: q.LocalSessionsEnabled, UpgradeSessions: q.LocalSessionsUpgradingEnabled, ReadOnly: n.cfg.ReadOnlyMode,
+		ObserverMaster: q.ObserverMasterPort > 0, ElectionDelay: q.ObserverElectionDelayMs,
 	}
 }
 
@@ -220,16 +228,22 @@ func (m *member) change(c *replica.RoleChange) {
 		m.epoch.Store(c.Epoch)
 		m.n.serving.Store(true)
 		m.n.log.Info("serving clients", "mode", string(m.mode()), "leader", c.Leader, "epoch", c.Epoch)
+		if port := m.n.cfg.Quorum.ObserverMasterPort; port > 0 && c.State == wire.Following {
+			m.openLearnerPort(c.Term, masterAddresses(m.own, port))
+		}
 		return
 	}
+	m.master.Store(c.Leader)
 	m.n.serving.Store(false)
 	m.end()
 	m.roleCtx, m.endRole = context.WithCancel(context.Background())
 	switch c.State {
 	case wire.Leading:
-		m.openLearnerPort(c.Term)
-	case wire.Following, wire.Observing:
-		go m.dial(m.roleCtx, *c)
+		m.openLearnerPort(c.Term, quorumAddresses(m.own))
+	case wire.Following:
+		go m.dial(m.roleCtx, *c, nil)
+	case wire.Observing:
+		go m.dial(m.roleCtx, *c, m.learnerMasters())
 	}
 }
 
@@ -266,7 +280,7 @@ const (
 )
 
 // openLearnerPort lets learners in.
-func (m *member) openLearnerPort(term uint64) {
+func (m *member) openLearnerPort(term uint64, addresses []string) {
 	p := &quorumport.LearnerPort{
 		Log: m.n.log, LinkOptions: m.linkOptions(), NextLinkID: func() uint32 { return m.lastLink.Add(1) },
 		MaxPending: 256, FirstPacketWithin: firstPacket,
@@ -274,7 +288,7 @@ func (m *member) openLearnerPort(term uint64) {
 	p.Handler = m.handler()
 	p.Accepted = func(l *quorumport.Link) { m.up(l, term) }
 	m.learners = p
-	go m.serveLearners(m.roleCtx, p, m.listening(quorumAddresses(m.own)))
+	go m.serveLearners(m.roleCtx, p, m.listening(addresses))
 }
 
 // serveLearners binds the port, again and again while somebody has it.
@@ -299,8 +313,9 @@ func (m *member) up(l *quorumport.Link, term uint64) {
 	m.n.inbox.put(item{link: l, event: replica.Event{Kind: replica.LinkUp, Peer: &replica.PeerEvent{Link: zab.LinkID(l.ID()), Term: term}}})
 }
 
-// dial connects to the leader.
-func (m *member) dial(ctx context.Context, c replica.RoleChange) {
+// dial connects to the leader, or an observer to one of the masters if there are
+// any.
+func (m *member) dial(ctx context.Context, c replica.RoleChange, masters []learnerMaster) {
 	q, tick := &m.n.cfg.Quorum, time.Duration(m.n.cfg.TickTimeMs)*time.Millisecond
 	limit := time.Duration(q.InitLimitTicks) * tick
 	if q.ConnectToLearnerMasterTicks > 0 {
@@ -309,14 +324,21 @@ func (m *member) dial(ctx context.Context, c replica.RoleChange) {
 	down := func(err error) {
 		m.n.inbox.put(item{event: replica.Event{Kind: replica.LinkDown, Peer: &replica.PeerEvent{Term: c.Term, Why: err.Error()}}})
 	}
-	if len(c.Member.Addresses) == 0 {
+	if len(c.Member.Addresses) == 0 && len(masters) == 0 {
 		down(fmt.Errorf("the configuration has no address of the leader %d", c.Leader))
 		return
 	}
-	nc, err := quorumport.DialLeader(ctx, quorumAddresses(c.Member), quorumport.DialOptions{
+	options := quorumport.DialOptions{
 		Attempts: 5, Delay: time.Duration(q.ConnectDelayDuringRetryMs) * time.Millisecond, Limit: limit, PerTry: time.Duration(q.CnxTimeoutMs) * time.Millisecond,
 		NoDelay: q.FollowerNoDelay, KeepAlive: q.TCPKeepAlive, Quick: true,
-	})
+	}
+	var nc net.Conn
+	var err error
+	if c.State == wire.Observing {
+		nc, err = m.reachMaster(ctx, &c, masters, options)
+	} else {
+		nc, err = quorumport.DialLeader(ctx, quorumAddresses(c.Member), options)
+	}
 	if err != nil {
 		if ctx.Err() == nil {
 			down(err)

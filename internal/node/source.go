@@ -20,7 +20,7 @@ import (
 func (n *Node) Status() admin.Status {
 	s := admin.Status{Serving: n.serving.Load(), Mode: admin.Standalone}
 	if m := n.member; m != nil {
-		s.Mode, s.PeerState, s.ObserverMasterID = admin.Mode(m.mode()), m.peerState(), m.leader.Load()
+		s.Mode, s.PeerState, s.ObserverMasterID = admin.Mode(m.mode()), m.peerState(), m.master.Load()
 		if m.readOnly.Load() {
 			s.Mode = admin.ReadOnly
 		}

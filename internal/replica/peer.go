@@ -40,6 +40,9 @@ type EnsembleConfig struct {
 	// ObserverMaster says that observers may learn from this server while it
 	// follows.
 	ObserverMaster bool
+	// ElectionDelay bounds how long an observer that has lost its leader waits,
+	// at random, before it looks for the next one.
+	ElectionDelay int64
 	// ReadOnly says that clients may be served read-only while there is no leader.
 	ReadOnly bool
 }
@@ -95,6 +98,7 @@ type peer struct {
 	// Requests that a leader answers when what is in flight is committed.
 	barriers []barrier
 
+	seed   uint64
 	tokens uint64
 	waits  map[uint64]stored // by token
 	out    PeerEffects
@@ -115,7 +119,7 @@ func newPeer(cfg *Config) *peer {
 	}
 	return &peer{
 		cfg: e, self: cfg.ServerID, current: e.Current, next: next, observer: e.Observer,
-		accepted: e.AcceptedEpoch, epoch: e.CurrentEpoch,
+		accepted: e.AcceptedEpoch, epoch: e.CurrentEpoch, seed: cfg.Seed ^ uint64(cfg.ServerID),
 		revalidating: map[int64][]revalidation{}, waits: map[uint64]stored{},
 		election: zab.NewElection(zab.ElectionOptions{
 			Self: cfg.ServerID, Observer: e.Observer, Reconfig: cfg.ReconfigEnabled,
@@ -290,11 +294,27 @@ func (r *Replica) lookAgain() {
 		r.appoint()
 		return
 	}
-	if p.failures < 2 {
+	wait := int64(0)
+	if p.failures >= 2 {
+		wait = min(int64(lookPause)<<min(p.failures-2, 10), maxLookPause)
+	}
+	if p.observer {
+		wait += p.random(p.cfg.ElectionDelay)
+	}
+	if wait == 0 {
 		r.look()
 		return
 	}
-	p.lookAt = r.now.Mono + min(int64(lookPause)<<min(p.failures-2, 10), maxLookPause)
+	p.lookAt = r.now.Mono + wait
+}
+
+// random is a number below n, 0 for none: a seed gives one run.
+func (p *peer) random(n int64) int64 {
+	if n <= 0 {
+		return 0
+	}
+	p.seed = p.seed*6364136223846793005 + 1442695040888963407 // Knuth's MMIX
+	return int64(p.seed>>33) % n
 }
 
 // store asks the disk for something that is no append; done is called when it
