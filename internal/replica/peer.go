@@ -2,6 +2,7 @@ package replica
 
 import (
 	"fmt"
+	"slices"
 
 	"zooid/internal/ensemble"
 	"zooid/internal/wire"
@@ -71,6 +72,8 @@ type peer struct {
 	lookAt          int64 // or for this time, 0 for none
 	failures        int   // roles in a row that ended before they served
 	suspendedAt     int64
+	supporters      []int64 // with whose votes the last election ended
+	decidedAt       int64
 	servedEpoch     int64 // of the leader under which clients were served last
 	term            uint64
 	link            zab.LinkID // to the leader; 0 for none
@@ -200,6 +203,7 @@ func (r *Replica) decided(d *zab.Decision) {
 	p := r.peer
 	r.endReadOnly()
 	p.term++
+	p.supporters, p.decidedAt = d.Supporters, r.now.Mono
 	r.note("the election is over", "state", d.State, "leader", d.Vote.Leader, "zxid", hexZxid(d.Vote.Zxid),
 		"peer_epoch", d.Vote.PeerEpoch, "round", d.Vote.Round, "supporters", d.Supporters)
 	change := RoleChange{State: d.State, Leader: d.Vote.Leader, Term: p.term}
@@ -344,6 +348,9 @@ func (r *Replica) peerEvent(e *Event) {
 	switch e.Kind {
 	case Vote:
 		r.voted(p.election.Receive(r.now.Mono, ev.From, ev.Vote))
+		if r.leader != nil && r.forsaken(ev.From, ev.Vote) {
+			r.leave("a server that had elected this one looks for another leader")
+		}
 	case Reach:
 		r.voted(p.election.Lost(ev.From, ev.Lost))
 	case LinkUp:
@@ -372,6 +379,21 @@ func (r *Replica) peerEvent(e *Event) {
 		r.searched(ev)
 	}
 }
+
+// forsaken says that a leader that has no quorum yet need not wait for it: a
+// server whose vote it was elected with looks for a leader in a later round, or
+// still does after a while (Leader.maxTimeToWaitForEpoch of Apache's server,
+// where it is off unless configured).
+func (r *Replica) forsaken(from int64, v *wire.Notification) bool {
+	p := r.peer
+	if v.State != wire.Looking || !r.leader.Discovering() || !slices.Contains(p.supporters, from) {
+		return false
+	}
+	return v.Round > p.election.Vote().Round || r.now.Mono-p.decidedAt >= forsakenAfter
+}
+
+// forsakenAfter is how long, in ms, a vote of the same round may be under way.
+const forsakenAfter = 500
 
 func (r *Replica) linkUp(link zab.LinkID, term uint64) {
 	p := r.peer

@@ -218,6 +218,9 @@ func (l *Leader) Stage() Stage {
 // Broadcasting says whether the leader may propose.
 func (l *Leader) Broadcasting() bool { return l.phase == broadcasting }
 
+// Discovering says whether the leader still looks for a quorum of learners.
+func (l *Leader) Discovering() bool { return l.phase == discovering }
+
 // Learners are the learners that are connected, in the order in which they
 // came.
 func (l *Leader) Learners() []*LearnerLink { return l.learners }
