@@ -46,6 +46,7 @@ fuzz:
 
 sim:
 	go test -count=1 -timeout 15m ./test/sim -seeds $(SIMSEEDS)
+	go test -count=1 -timeout 15m ./test/sim/ensemble -seeds $(SIMSEEDS)
 
 interop: build
 	ZOOID_INTEROP=1 go test -count=1 -timeout 30m -p 1 ./test/interop/...

@@ -43,7 +43,6 @@ type server struct {
 	role   RoleChange
 	dials  []RoleChange // connections to make
 	notes  []string
-	fatal  *Fatal
 	begins [][]byte // of the log, all entries
 }
 

@@ -268,7 +268,9 @@ func (r *Replica) touch(s *session) {
 }
 
 // leads says whether this server prepares transactions.
-func (r *Replica) leads() bool { return r.leader != nil && r.leader.Broadcasting() && !r.leader.Ceded() }
+func (r *Replica) leads() bool {
+	return r.leader != nil && r.leader.Broadcasting() && !r.leader.Ceded()
+}
 
 // follows says whether this server is in sync with a leader.
 func (r *Replica) follows() bool {

@@ -82,7 +82,7 @@ func TestGrowsFromOne(t *testing.T) {
 			create(t, c, fmt.Sprint("/grown-", id), "1", zk.Persistent)
 		}
 		leader := e.WaitRoles()
-		c = dial(t, e.Member(1).Addr())
+		dial(t, e.Member(1).Addr())
 		e.Kill(leader)
 		create(t, dial(t, e.ClientAddrs()), "/survived", "1", zk.Persistent)
 		e.Launch(leader)

@@ -208,8 +208,6 @@ func (w *world) heal() {
 		s.disk.cutIn = 0
 		if s.life == nil {
 			w.start(s)
-		} else {
-			s.life.pausedTo = w.now
 		}
 	}
 	p := &w.prof
@@ -227,7 +225,7 @@ func (w *world) heal() {
 // content.
 func (w *world) settled() bool {
 	for _, s := range w.servers {
-		if s.life == nil || !s.life.serving || s.life.r.Outstanding() > 0 {
+		if s.life == nil || w.now < s.life.pausedTo || !s.life.serving || s.life.r.Outstanding() > 0 {
 			return false
 		}
 	}

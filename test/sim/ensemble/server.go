@@ -56,7 +56,6 @@ type life struct {
 	busy     bool // the disk writer
 	job      *snapshotJob
 	tail     int64 // the newest transaction in the core's log
-	expired  int64
 }
 
 func newServer(w *world, id int64, observer bool) *server {
