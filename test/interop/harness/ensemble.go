@@ -28,6 +28,9 @@ type EnsembleOptions struct {
 	Lines      []string         // further lines of every zoo.cfg: groups, weights, options
 	Properties []string         // "name=value" system properties of every member
 	Own        map[int]OwnLines // what only one member has, by id
+	// ObserverMasters lets followers take observers, at the same port on an
+	// address of loopback of their own each.
+	ObserverMasters bool
 }
 
 // OwnLines are lines of zoo.cfg and properties of one member, behind those of
@@ -47,6 +50,7 @@ type Member struct {
 	ID       int
 	Observer bool // what Roles expects of it
 
+	host                     string // of quorums and elections
 	quorumPort, electionPort int
 	paused                   atomic.Bool
 }
@@ -74,8 +78,14 @@ func PrepareEnsemble(t testing.TB, opt EnsembleOptions) *Ensemble {
 		id := i + 1
 		e.members = append(e.members, &Member{
 			ID: id, Observer: slices.Contains(opt.Observers, id),
-			quorumPort: freePort(t), electionPort: freePort(t),
+			host: "127.0.0.1", quorumPort: freePort(t), electionPort: freePort(t),
 		})
+		if opt.ObserverMasters {
+			e.members[i].host = fmt.Sprintf("127.0.0.%d", id)
+		}
+	}
+	if opt.ObserverMasters {
+		opt.Lines = append(slices.Clone(opt.Lines), fmt.Sprintf("observerMasterPort=%d", freePort(t)))
 	}
 	shared := opt.lines(e.members)
 	for i, m := range e.members {
@@ -144,7 +154,7 @@ func (m *Member) ReconfigLine(role string) string {
 
 // ServerLine is the server line of a member in a role, without a client part.
 func (m *Member) ServerLine(role string) string {
-	return fmt.Sprintf("server.%d=127.0.0.1:%d:%d:%s", m.ID, m.quorumPort, m.electionPort, role)
+	return fmt.Sprintf("server.%d=%s:%d:%d:%s", m.ID, m.host, m.quorumPort, m.electionPort, role)
 }
 
 func (m *Member) writeID() {
