@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -40,10 +39,11 @@ func (e *ensemble) losses(ctx context.Context, prefix string, signal syscall.Sig
 		if err != nil {
 			return err
 		}
-		e.b.say("%s %d of %d, %s: no write for %s; clients of survivors %s, of the leader %s", prefix, i+1, e.b.kills, e.kind(),
-			spent.format(us(g.any)), spent.format(us(g.stayed)), spent.format(us(g.moved)))
+		e.b.say("%s %d of %d, %s: no write for %s, %s after the end of the leader; clients of survivors %s, of the leader %s; before %s",
+			prefix, i+1, e.b.kills, e.kind(), spent.format(us(g.any)), spent.format(us(g.since)),
+			spent.format(us(g.stayed)), spent.format(us(g.moved)), spent.format(us(g.before)))
 		worst.any = max(worst.any, g.any)
-		for suffix, v := range map[string]time.Duration{"": g.any, "-stayed": g.stayed, "-moved": g.moved} {
+		for suffix, v := range map[string]time.Duration{"": g.any, "-stayed": g.stayed, "-moved": g.moved, "-before": g.before} {
 			if r := rows[prefix+suffix]; r != nil {
 				e.b.report.add(r, e.kind(), figure{Value: us(v)})
 			}
@@ -58,9 +58,15 @@ func (e *ensemble) losses(ctx context.Context, prefix string, signal syscall.Sig
 // gaps are the longest times without an acknowledged write.
 type gaps struct {
 	any    time.Duration // at any client
+	since  time.Duration // from the end of the leader to the end of that gap
+	before time.Duration // at any client, while nothing was lost: what disk and processors do to it
 	stayed time.Duration // at the worst of the clients of servers that live on
 	moved  time.Duration // at the worst of the clients of the leader that ended
 }
+
+// calmTime is how long writers write before the leader ends, and once all of
+// them write again.
+const calmTime = time.Second
 
 // loseLeader ends the leader while clients write at all members, measures the
 // gaps, and brings the member back.
@@ -74,6 +80,8 @@ func (e *ensemble) loseLeader(ctx context.Context, signal syscall.Signal) (gaps,
 	if err := awaitWrites(ctx, writers, time.Now(), 200); err != nil {
 		return gaps{}, err
 	}
+	began := time.Now()
+	pause(ctx, calmTime)
 	at := time.Now()
 	if err := leader.cmd.Process.Signal(signal); err != nil {
 		return gaps{}, err
@@ -81,14 +89,14 @@ func (e *ensemble) loseLeader(ctx context.Context, signal syscall.Signal) (gaps,
 	if err := awaitWrites(ctx, writers, at.Add(10*time.Millisecond), 200); err != nil {
 		return gaps{}, err
 	}
-	pause(ctx, time.Second) // a second election would come by then
+	pause(ctx, calmTime) // a second election would come by then
 	stop()
 	select {
 	case <-leader.ended:
 	case <-time.After(time.Minute):
 		return gaps{}, fmt.Errorf("the leader does not end a minute after signal %d", signal)
 	}
-	g := measureGaps(writers, slices.Index(e.members, leader), at)
+	g := measureGaps(writers, slices.Index(e.members, leader), began, at)
 	if err := e.b.launch(leader); err != nil {
 		return gaps{}, err
 	}
@@ -115,8 +123,8 @@ func awaitWrites(ctx context.Context, writers []*writer, after time.Time, each i
 }
 
 // measureGaps finds the longest times without an acknowledgement since the
-// leader was ended.
-func measureGaps(writers []*writer, leader int, at time.Time) gaps {
+// leader was ended, and the longest one from a moment before until then.
+func measureGaps(writers []*writer, leader int, began, at time.Time) gaps {
 	var g gaps
 	var all []time.Time
 	for _, w := range writers {
@@ -125,20 +133,28 @@ func measureGaps(writers []*writer, leader int, at time.Time) gaps {
 		if w.home == leader {
 			own = &g.moved
 		}
-		*own = max(*own, longest(w.acks, at))
+		gap, _ := longest(w.acks, at, time.Time{})
+		*own = max(*own, gap)
 	}
 	slices.SortFunc(all, time.Time.Compare)
-	g.any = longest(all, at)
+	var end time.Time
+	g.any, end = longest(all, at, time.Time{})
+	g.since = end.Sub(at)
+	g.before, _ = longest(all, began, at)
 	return g
 }
 
 // longest is the longest time between two neighbours of which the later one is
-// after a moment.
-func longest(times []time.Time, after time.Time) time.Duration {
-	first, _ := slices.BinarySearchFunc(times, after, func(t, after time.Time) int { return cmp.Or(t.Compare(after), -1) })
-	var most time.Duration
-	for i := max(1, first); i < len(times); i++ {
-		most = max(most, times[i].Sub(times[i-1]))
+// after a moment and, unless that is zero, not after another one; and when it
+// ended.
+func longest(times []time.Time, after, until time.Time) (most time.Duration, end time.Time) {
+	for i := 1; i < len(times); i++ {
+		if !times[i].After(after) || !until.IsZero() && times[i].After(until) {
+			continue
+		}
+		if gap := times[i].Sub(times[i-1]); gap > most {
+			most, end = gap, times[i]
+		}
 	}
-	return most
+	return most, end
 }

@@ -28,6 +28,7 @@ func TestChooseRows(t *testing.T) {
 		"memory":          "memory znode",
 		"snapshot,churn":  "churn calm snapshot stall",
 		"million,connect": "connect memory znode restart calm snapshot stall",
+		"e-stop-max":      "e-stop e-stop-max e-stop-stayed e-stop-moved e-stop-before",
 	} {
 		var names []string
 		for _, r := range choose(t, list) {
@@ -100,6 +101,52 @@ func TestRatiosPairRounds(t *testing.T) {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the table lacks %q:\n%s", want, text.String())
 		}
+	}
+}
+
+// Single servers and ensembles have tables of their own; the bare server is no
+// member of an ensemble.
+func TestEnsembleRowsStandApart(t *testing.T) {
+	s := &settings{rows: choose(t, "set1,e-set1"), servers: serverNames}
+	r := newReport(s)
+	for _, row := range s.rows {
+		r.add(row, javaServer, figure{Value: 1000, P99: 900, P999: 9000})
+		r.add(row, zooidServer, figure{Value: 5000, P99: 100, P999: 8000})
+	}
+	if l := r.Lines[1]; l.FarMet == nil || *l.FarMet || !*l.TailMet || !*l.Met {
+		t.Errorf("%+v", l)
+	}
+	var text strings.Builder
+	r.write(&text)
+	_, ensembles, found := strings.Cut(text.String(), "three servers")
+	if !found || strings.Contains(ensembles, "bare") || strings.Count(text.String(), "| set, 1 in flight") != 6 {
+		t.Error(text.String())
+	}
+	if n := len(choose(t, "standalone")) + len(choose(t, "ensemble")); n != len(allRows) {
+		t.Errorf("%d of %d rows are of single servers or of ensembles", n, len(allRows))
+	}
+}
+
+// A gap belongs to the time in which it ends, and clients of the lost leader are
+// told from the others.
+func TestMeasureGaps(t *testing.T) {
+	at := func(ms ...int) (times []time.Time) {
+		for _, v := range ms {
+			times = append(times, time.Unix(0, 0).Add(time.Duration(v)*time.Millisecond))
+		}
+		return times
+	}
+	writers := []*writer{
+		{home: 0, acks: at(5, 100, 130, 290, 300)}, // 0 is lost at 200
+		{home: 1, acks: at(10, 115, 201, 260, 350)},
+		{home: 2, acks: at(20, 120, 240, 310)},
+	}
+	g := measureGaps(writers, 0, at(50)[0], at(200)[0])
+	ms := time.Millisecond
+	// All: 5 10 20 100 115 120 130 | 201 240 260 290 300 310 350.
+	want := gaps{any: 71 * ms, since: 1 * ms, before: 80 * ms, stayed: 120 * ms, moved: 160 * ms}
+	if g != want {
+		t.Errorf("%+v, want %+v", g, want)
 	}
 }
 
