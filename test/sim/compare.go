@@ -129,6 +129,7 @@ func (s *server) checkSnapshot(info *storage.SnapshotInfo) {
 	if err != nil {
 		w.fail("I6", "%s cannot be loaded: %v", info.Path, err)
 	}
+	r.Install(t)
 	s.compare(r, zxid, "I6", info.Path)
 	s.compareSessions(r, zxid, "I6", info.Path)
 	tail := read.Tail
@@ -160,6 +161,7 @@ func (s *server) checkKept() {
 		if _, err := storage.Recover(dirs, storage.RecoverOptions{ReadOnly: true}, t); err != nil {
 			w.fail("purge", "what is left cannot be recovered from %s: %v", snap.Path, err)
 		}
+		r.Install(t.Restore)
 		at := r.Tree().LastZxid()
 		if at < w.model.applied || at > w.model.last() {
 			w.fail("purge", "what is left leads from %s up to 0x%x, and 0x%x is durable", snap.Path, at, w.model.applied)

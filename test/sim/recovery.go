@@ -69,6 +69,7 @@ func (s *server) start() error {
 	if err != nil {
 		return err
 	}
+	s.r.Install(t.Restore)
 	s.checkRecovered(report, t)
 	if report.Empty && !w.mutant(noFirstSnapshot) {
 		s.job = &snapshotJob{snap: s.r.Cut()}

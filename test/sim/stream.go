@@ -44,7 +44,7 @@ type expected struct {
 	req     *request
 	zxid    int64 // of its transaction; 0 for a read
 	ready   bool  // nothing stands in its way: the reply has to come in this turn
-	expired bool  // the session was closing when its turn came
+	expired bool  // the session was closing when it came
 	// throttled: it waited for too long and is refused in its turn.
 	throttled bool
 }
@@ -71,7 +71,7 @@ func (st *stream) fail(invariant, format string, args ...any) {
 func (st *stream) push(q *request, zxid int64) {
 	ready := zxid == 0 && (len(st.expect) == 0 || st.expect[len(st.expect)-1].ready)
 	e := expected{req: q, zxid: zxid, ready: ready}
-	e.expired = ready && st.session.closed != 0
+	e.expired = st.session.closed != 0
 	st.expect = append(st.expect, e)
 }
 
@@ -85,7 +85,6 @@ func (st *stream) durable(zxid int64, end bool) {
 	st.expect[i].ready = true
 	for i++; !end && i < len(st.expect) && st.expect[i].zxid == 0; i++ {
 		st.expect[i].ready = true
-		st.expect[i].expired = st.session.closed != 0
 	}
 }
 

@@ -96,6 +96,7 @@ func load(t *testing.T, data, log string) (*replica.Replica, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.Install(to.Restore)
 	if len(report.Skipped)+len(report.Torn)+len(report.Notes) != 0 || to.snapshots != 1 || to.Mismatches != 0 {
 		t.Errorf("%+v, %d digests differ", report, to.Mismatches)
 	}
