@@ -26,6 +26,7 @@ const dailySeeds = 200
 func TestMain(m *testing.M) {
 	flag.Parse()
 	debug.SetGCPercent(1000) // runs are short and throw everything away
+	debug.SetMemoryLimit(2 << 30)
 	os.Exit(m.Run())
 }
 
