@@ -138,19 +138,22 @@ func (e *Election) hurry() {
 // hearDecided takes the vote of a server that follows or leads. If it belongs
 // to the own round it may complete a quorum there; otherwise, and in any case,
 // it may be one of an ensemble that works, which is joined once a quorum of it
-// and its leader have been heard.
+// and its leader have been heard. A quorum of either configuration is enough:
+// who may lead is no longer the question, and a server whose last-seen
+// configuration was never committed would not find its way back if those that it
+// names had to agree. Apache's server asks for both.
 func (e *Election) hearDecided(from int64, v seenVote) {
 	if v.Round == e.round {
 		same := v
 		same.version = 0
 		e.received[from] = same
-		if e.supported(e.received, v) && e.leads(e.received, v.Vote) {
+		if e.established(e.received, v) && e.leads(e.received, v.Vote) {
 			e.decide(v.Vote, e.supporters(e.received, v))
 			return
 		}
 	}
 	e.outside[from] = v
-	if e.supported(e.outside, v) && e.leads(e.outside, v.Vote) {
+	if e.established(e.outside, v) && e.leads(e.outside, v.Vote) {
 		e.round = v.Round
 		e.decide(v.Vote, e.supporters(e.outside, v))
 	}
@@ -170,6 +173,14 @@ func (e *Election) leads(votes map[int64]seenVote, v Vote) bool {
 
 func (e *Election) supported(votes map[int64]seenVote, v seenVote) bool {
 	return e.quorums.Contains(func(id int64) bool {
+		other, ok := votes[id]
+		return ok && v.agrees(other)
+	})
+}
+
+// established says whether a quorum speaks of one leader as having decided.
+func (e *Election) established(votes map[int64]seenVote, v seenVote) bool {
+	return e.quorums.ContainsEither(func(id int64) bool {
 		other, ok := votes[id]
 		return ok && v.agrees(other)
 	})

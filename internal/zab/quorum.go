@@ -146,6 +146,12 @@ func (q *Quorums) Contains(has func(id int64) bool) bool {
 	return q.current.Contains(has) && (q.next == nil || q.next.Contains(has))
 }
 
+// ContainsEither says whether the servers that has names are a quorum of one of
+// the configurations that count.
+func (q *Quorums) ContainsEither(has func(id int64) bool) bool {
+	return q.current.Contains(has) || q.next != nil && q.next.Contains(has)
+}
+
 // Single returns the rules of an ensemble of one server.
 func Single(id int64) *Quorums {
 	voters := []int64{id}
