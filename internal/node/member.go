@@ -161,7 +161,7 @@ func (n *Node) ensembleConfig(accepted, current int64) *replica.EnsembleConfig {
 		Hurry: true, CommitLogCount: q.CommitLogCount, ForceSnapshot: q.ForceSnapshotSync,
 		LogSync: q.SnapshotSizeFactor > 0, LeaderServes: q.LeaderServes, AckSampling: int64(q.AckLoggingFrequency),
 		LocalSessions: q.LocalSessionsEnabled, UpgradeSessions: q.LocalSessionsUpgradingEnabled, ReadOnly: n.cfg.ReadOnlyMode,
-		ObserverMaster: q.ObserverMasterPort > 0, ElectionDelay: q.ObserverElectionDelayMs,
+		Oracle: q.OraclePath != "", ObserverMaster: q.ObserverMasterPort > 0, ElectionDelay: q.ObserverElectionDelayMs,
 	}
 }
 

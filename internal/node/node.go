@@ -156,6 +156,9 @@ func (n *Node) startServing() error {
 	go l.run()
 	n.work.Go(func() { n.ticker(n.tickEvery()) })
 	n.work.Go(n.purger)
+	if n.member != nil && n.cfg.Quorum.OraclePath != "" {
+		n.work.Go(n.watchOracle)
+	}
 	if report.Txns > 0 {
 		n.inbox.put(item{event: replica.Event{Kind: replica.SnapshotWanted}})
 	}

@@ -51,6 +51,8 @@ const (
 	// Reach says that there is a connection for the election to a server, or none
 	// any more: From, Lost.
 	Reach
+	// Consulted is the word of the oracle: Grants.
+	Consulted
 	// LinkUp is a connection between a learner and its leader: Link, Term.
 	LinkUp
 	// LinkDown says that a connection is gone: Link, Why; or that none could be
@@ -74,6 +76,7 @@ type PeerEvent struct {
 	From    int64
 	Vote    *wire.Notification
 	Lost    bool
+	Grants  bool
 	Link    zab.LinkID
 	Term    uint64
 	Why     string

@@ -44,6 +44,9 @@ type EnsembleConfig struct {
 	// ElectionDelay bounds how long an observer that has lost its leader waits,
 	// at random, before it looks for the next one.
 	ElectionDelay int64
+	// Oracle says that events of the kind Consulted will come: one of two voters
+	// may go on without the other if the oracle says so.
+	Oracle bool
 	// ReadOnly says that clients may be served read-only while there is no leader.
 	ReadOnly bool
 }
@@ -52,6 +55,7 @@ type EnsembleConfig struct {
 // election, and its side of the connection between leader and learners.
 type peer struct {
 	cfg      *EnsembleConfig
+	oracle   *zab.Oracle // nil for none
 	self     int64
 	current  *ensemble.Membership // committed
 	next     *ensemble.Membership // last seen, while it is newer than current
@@ -120,13 +124,18 @@ func newPeer(cfg *Config) *peer {
 	if next != nil && (!cfg.ReconfigEnabled || next.Version <= e.Current.Version) {
 		next = nil
 	}
+	var oracle *zab.Oracle
+	if e.Oracle {
+		oracle = new(zab.Oracle)
+	}
 	return &peer{
-		cfg: e, self: cfg.ServerID, current: e.Current, next: next, observer: e.Observer,
+		oracle: oracle,
+		cfg:    e, self: cfg.ServerID, current: e.Current, next: next, observer: e.Observer,
 		accepted: e.AcceptedEpoch, epoch: e.CurrentEpoch, seed: cfg.Seed ^ uint64(cfg.ServerID),
 		revalidating: map[int64][]revalidation{}, waits: map[uint64]stored{},
 		election: zab.NewElection(zab.ElectionOptions{
 			Self: cfg.ServerID, Observer: e.Observer, Reconfig: cfg.ReconfigEnabled,
-			MinInterval: e.MinNotification, MaxInterval: e.MaxNotification, FinalizeWait: e.FinalizeWait, Hurry: e.Hurry,
+			MinInterval: e.MinNotification, MaxInterval: e.MaxNotification, FinalizeWait: e.FinalizeWait, Hurry: e.Hurry, Oracle: oracle,
 		}, e.Current, next),
 	}
 }
@@ -213,7 +222,7 @@ func (r *Replica) decided(d *zab.Decision) {
 	if d.State == wire.Leading {
 		r.fastForward()
 		r.leader = zab.NewLeader(zab.LeaderOptions{
-			Self: p.self, TickTime: r.cfg.TickTime, InitLimit: p.cfg.InitLimit, SyncLimit: p.cfg.SyncLimit,
+			Self: p.self, TickTime: r.cfg.TickTime, InitLimit: p.cfg.InitLimit, SyncLimit: p.cfg.SyncLimit, Oracle: p.oracle,
 		}, zab.NewQuorums(p.current, p.next), h, p.accepted, r.now.Mono)
 		r.led()
 		return
@@ -353,6 +362,8 @@ func (r *Replica) peerEvent(e *Event) {
 		}
 	case Reach:
 		r.voted(p.election.Lost(ev.From, ev.Lost))
+	case Consulted:
+		r.consulted(ev.Grants)
 	case LinkUp:
 		r.linkUp(ev.Link, ev.Term)
 	case LinkDown:
@@ -419,6 +430,7 @@ func (r *Replica) linkDown(link zab.LinkID, why string) {
 		if k := r.leader.Learner(link); k != nil {
 			r.warn("a learner is gone", "server", k.SID, "reason", why)
 			r.leader.LinkDown(link)
+			r.recount()
 			r.led()
 			r.cede()
 		}
@@ -455,6 +467,7 @@ func (r *Replica) peerTick() {
 	switch {
 	case r.leader != nil:
 		r.leader.Tick(r.now.Mono)
+		r.recount()
 		r.led()
 		r.cede()
 	case p.learner != nil:
@@ -470,6 +483,30 @@ func (r *Replica) peerTick() {
 		r.voted(p.election.Tick(r.now.Mono, true))
 	}
 	r.mayServeReadOnly()
+}
+
+// consulted takes the word of the oracle.
+func (r *Replica) consulted(grants bool) {
+	p := r.peer
+	if p.oracle == nil || p.oracle.Grants == grants {
+		return
+	}
+	p.oracle.Grants = grants
+	r.note("the oracle has spoken", "may_go_on_alone", grants)
+	switch {
+	case r.leader != nil:
+		r.recount()
+		r.led()
+	case p.learner == nil && p.looked && !p.lookDue && p.lookAt == 0:
+		r.voted(p.election.Consulted(r.now.Mono))
+	}
+}
+
+// recount applies what the oracle makes committed.
+func (r *Replica) recount() {
+	if r.peer.oracle != nil && r.leads() && r.leader.Recount() {
+		r.commitAll()
+	}
 }
 
 // endStep collects which connections have something to say.

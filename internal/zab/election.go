@@ -63,6 +63,7 @@ type ElectionOptions struct {
 	// Reconfig says that configurations may change at run time
 	// (reconfigEnabled): only then are newer ones of others adopted.
 	Reconfig bool
+	Oracle   *Oracle
 	// MinInterval, MaxInterval and FinalizeWait are in milliseconds; 0 is the
 	// constant of the same name.
 	MinInterval, MaxInterval, FinalizeWait int64

@@ -153,7 +153,11 @@ func (e *Election) hearDecided(from int64, v seenVote) {
 		}
 	}
 	e.outside[from] = v
-	if e.established(e.outside, v) && e.leads(e.outside, v.Vote) {
+	joins := (e.established(e.outside, v) || e.supported(e.outside, v)) && e.leads(e.outside, v.Vote)
+	if v.state == wire.Leading && from == v.Leader && e.opt.Oracle.denies(e.quorums) {
+		joins = true // the other of two leads alone, and no quorum says so
+	}
+	if joins {
 		e.round = v.Round
 		e.decide(v.Vote, e.supporters(e.outside, v))
 	}
@@ -172,10 +176,11 @@ func (e *Election) leads(votes map[int64]seenVote, v Vote) bool {
 }
 
 func (e *Election) supported(votes map[int64]seenVote, v seenVote) bool {
-	return e.quorums.Contains(func(id int64) bool {
+	has := func(id int64) bool {
 		other, ok := votes[id]
 		return ok && v.agrees(other)
-	})
+	}
+	return e.quorums.Contains(has) || e.opt.Oracle.suffices(e.quorums, has)
 }
 
 // established says whether a quorum speaks of one leader as having decided.

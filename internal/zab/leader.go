@@ -48,6 +48,7 @@ type LeaderOptions struct {
 	TickTime  int64
 	InitLimit int64 // to find a quorum of learners, and for one to synchronise
 	SyncLimit int64 // of silence of a learner that has synchronised
+	Oracle    *Oracle
 }
 
 // The phases of a leader.
@@ -347,7 +348,7 @@ func (l *Leader) introduce(k *LearnerLink, p *wire.QuorumPacket, configVersion i
 // discover fixes the epoch once a quorum has said which epochs it has accepted
 // (Leader.getEpochToPropose).
 func (l *Leader) discover() {
-	if l.phase != discovering || l.epoch != 0 || !l.quorums.Contains(func(id int64) bool { return l.introduced[id] }) {
+	if l.phase != discovering || l.epoch != 0 || !l.reach(l.quorums, func(id int64) bool { return l.introduced[id] }) {
 		return
 	}
 	l.epoch = l.accepted + 1
@@ -414,7 +415,7 @@ func (l *Leader) ackEpoch(k *LearnerLink, p *wire.QuorumPacket) {
 
 // acceptedBy begins the synchronisation once a quorum accepts the epoch.
 func (l *Leader) acceptedBy() {
-	if l.phase != acknowledging || !l.quorums.Contains(func(id int64) bool { return l.acknowledged[id] }) {
+	if l.phase != acknowledging || !l.reach(l.quorums, func(id int64) bool { return l.acknowledged[id] }) {
 		return
 	}
 	l.phase = synchronising
@@ -483,7 +484,7 @@ func (l *Leader) ack(now int64, k *LearnerLink, zxid Zxid) bool {
 
 // establish begins the broadcast once a quorum has synchronised.
 func (l *Leader) establish() {
-	if l.phase != synchronising || !l.quorums.Contains(func(id int64) bool { return l.synced[id] }) {
+	if l.phase != synchronising || !l.reach(l.quorums, func(id int64) bool { return l.synced[id] }) {
 		return
 	}
 	l.phase = broadcasting
@@ -534,7 +535,7 @@ func (l *Leader) Tick(now int64) {
 	}
 	if now-l.judgedAt >= l.opt.TickTime {
 		l.judgedAt = now
-		if !l.master && !l.quorums.Contains(l.present) {
+		if !l.master && !l.reach(l.quorums, l.present) {
 			l.giveUp("no quorum of followers any more")
 		}
 	}

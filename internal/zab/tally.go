@@ -115,7 +115,7 @@ func (l *Leader) commit() bool {
 func (l *Leader) commitWithin(q *Quorums, limit Zxid) {
 	try := func(zxid Zxid) {
 		zxid = min(zxid, limit)
-		if zxid > l.committed && q.Contains(func(id int64) bool { return l.ackedBy(id) >= zxid }) {
+		if zxid > l.committed && l.reach(q, func(id int64) bool { return l.ackedBy(id) >= zxid }) {
 			l.committed = zxid
 		}
 	}
