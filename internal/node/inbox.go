@@ -16,6 +16,7 @@ type item struct {
 	mem   *clientport.Buffer // of a batch
 	count int                // requests in a batch
 	tick  bool               // the loop fills in who was touched
+	halt  bool               // a member stops: it has no role any more
 
 	link    *quorumport.Link   // of LinkUp and LinkDown
 	packets *quorumport.Buffer // of Packets

@@ -79,6 +79,9 @@ func (l *loop) gather(items []item, now replica.Time) {
 	l.events = l.events[:0]
 	for i := range items {
 		it := &items[i]
+		if it.halt {
+			l.n.member.halt()
+		}
 		if it.event.Kind == replica.ConnOpen {
 			l.admit(it.conn)
 		}

@@ -40,6 +40,7 @@ type member struct {
 	epoch    atomic.Int64 // any goroutine
 	leader   atomic.Int64 // server id; any goroutine
 	master   atomic.Int64 // server id of the one that is learnt from; any goroutine
+	halted   bool         // the server stops
 	votes    atomic.Int32 // messages of the election that wait for the loop
 	since    atomic.Int64 // clock at which the role began to serve; any goroutine
 	phase    atomic.Pointer[peerPhase]
@@ -214,6 +215,9 @@ func (m *member) carry(fx *replica.PeerEffects) {
 
 // change ends the former role and begins the new one.
 func (m *member) change(c *replica.RoleChange) {
+	if m.halted {
+		return
+	}
 	m.role = *c
 	m.readOnly.Store(c.ReadOnly)
 	if c.ReadOnly {
@@ -245,6 +249,12 @@ func (m *member) change(c *replica.RoleChange) {
 	case wire.Observing:
 		go m.dial(m.roleCtx, *c, m.learnerMasters())
 	}
+}
+
+// halt ends the role and lets none begin.
+func (m *member) halt() {
+	m.halted = true
+	m.end()
 }
 
 // end ends what the role had: its connections and goroutines.
@@ -359,7 +369,7 @@ func (m *member) closeLink(id zab.LinkID, why string) {
 
 // admit notes a link that the loop hears of for the first time.
 func (m *member) admit(l *quorumport.Link, term uint64) {
-	if term != m.role.Term || m.role.State == wire.Looking {
+	if m.halted || term != m.role.Term || m.role.State == wire.Looking {
 		l.Close(errRoleOver)
 		return
 	}

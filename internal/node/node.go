@@ -273,14 +273,14 @@ func (n *Node) stop() error {
 	}
 	close(n.halted)
 	if n.member != nil {
+		// The others learn at once that this one is gone, and the loop is not
+		// kept busy by them.
+		n.inbox.put(item{halt: true, event: replica.Event{Kind: replica.Tick}})
 		n.member.stop()
 	}
 	err := n.disk.close()
 	n.inbox.close()
 	<-n.loopDone
-	if n.member != nil {
-		n.member.end()
-	}
 	// Only the loop starts snapshots, so none begins from here on.
 	n.work.Wait()
 	return errors.Join(err, n.dirs.Close())

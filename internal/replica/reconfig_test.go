@@ -43,7 +43,9 @@ func reconfigCluster(t *testing.T, text string, adjust func(id int64, cfg *Confi
 	return c, disks
 }
 
-func line(id int, role string) string { return fmt.Sprintf("server.%d=h%d:1:2:%s;h%d:3", id, id, role, id) }
+func line(id int, role string) string {
+	return fmt.Sprintf("server.%d=h%d:1:2:%s;h%d:3", id, id, role, id)
+}
 
 // reconfig sends one request at a server and returns code and configuration.
 func (s *server) reconfig(q wire.ReconfigRequest) (wire.Code, string) {
