@@ -45,7 +45,10 @@ func renderConf(p *page, c confPayload) {
 		}
 		p.printf("initLimit=%d\nsyncLimit=%d\nelectionAlg=%d\n", e.InitLimit, e.SyncLimit, e.ElectionAlg)
 		p.printf("electionPort=%s\nquorumPort=%s\n", ports(e.ElectionPort), ports(e.QuorumPort))
-		p.printf("peerType=%d\nmembership: \n%s", peerType, e.Membership)
+		p.printf("peerType=%d\n", peerType)
+		if e.Membership != "" {
+			p.printf("membership: \n%s", e.Membership)
+		}
 	}
 }
 

@@ -116,7 +116,8 @@ type EnsembleSettings struct {
 	// Observing is the type of the peer, false for a participant.
 	Observing bool
 	// Membership is the text of the configuration, "server.1=..." lines and a
-	// last one "version=<hex>" without a line end.
+	// last one "version=<hex>" without a line end; empty while the server serves
+	// read-only, when it is not shown.
 	Membership string
 }
 

@@ -214,6 +214,10 @@ func (n *Node) observeStats(fx *replica.Effects) {
 	}
 	m.WatchBytes.AddN(s.WatchBytes - last.WatchBytes)
 	m.DigestMismatchesCount.AddN(s.DigestMismatches - last.DigestMismatches)
+	names, before := &s.EnsembleNames, &last.EnsembleNames
+	m.EnsembleAuthSuccess.AddN(names.Right - before.Right)
+	m.EnsembleAuthFail.AddN(names.Wrong - before.Wrong)
+	m.EnsembleAuthSkip.AddN(names.Skipped - before.Skipped)
 	m.ConnectionRevalidateCount.AddN(s.Revalidations - last.Revalidations)
 	m.PrepProcessorRequestQueued.AddN(s.SessionsAsked - last.SessionsAsked)
 	m.RequestCommitQueued.AddN(s.Commits - last.Commits)

@@ -12,6 +12,7 @@ import (
 
 	"zooid/internal/config"
 	"zooid/internal/ensemble"
+	"zooid/internal/metrics"
 	"zooid/internal/quorumport"
 	"zooid/internal/replica"
 	"zooid/internal/wire"
@@ -221,6 +222,7 @@ func (m *member) change(c *replica.RoleChange) {
 	m.role = *c
 	m.readOnly.Store(c.ReadOnly)
 	if c.ReadOnly {
+		m.n.metrics.SetRole(metrics.Alone)
 		m.n.serving.Store(true)
 		m.n.log.Warn("there is no quorum: serving read-only clients only")
 		return

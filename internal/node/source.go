@@ -22,7 +22,7 @@ func (n *Node) Status() admin.Status {
 	if m := n.member; m != nil {
 		s.Mode, s.PeerState, s.ObserverMasterID = admin.Mode(m.mode()), m.peerState(), m.master.Load()
 		if m.readOnly.Load() {
-			s.Mode = admin.ReadOnly
+			s.Mode, s.PeerState = admin.ReadOnly, ""
 		}
 		if s.Mode == admin.Leader {
 			s.Proposals = &n.metrics.ProposalSize
@@ -72,7 +72,9 @@ func (n *Node) ensembleSettings() *admin.EnsembleSettings {
 	n.core.view(func(r *replica.Replica) {
 		s.Observing = r.Observer()
 		m := r.Membership()
-		s.Membership = m.Text()
+		if !n.member.readOnly.Load() {
+			s.Membership = m.Text()
+		}
 		own, _ := m.Member(n.cfg.ServerID)
 		for _, a := range own.Addresses {
 			s.ElectionPort = append(s.ElectionPort, a.ElectionPort)
@@ -164,7 +166,7 @@ func (n *Node) ResetConnections() {
 
 // Sessions implements admin.Source.
 func (n *Node) Sessions() admin.Sessions {
-	s := admin.Sessions{LocalEnabled: n.member != nil && (n.cfg.Quorum.LocalSessionsEnabled || n.member.readOnly.Load())}
+	s := admin.Sessions{LocalEnabled: n.member != nil && n.cfg.Quorum.LocalSessionsEnabled}
 	n.core.view(func(r *replica.Replica) {
 		s.Learner = r.State() != wire.Leading
 		r.Sessions(func(v replica.SessionView) {
@@ -176,6 +178,7 @@ func (n *Node) Sessions() admin.Sessions {
 			}
 		})
 	})
+	s.LocalEnabled = s.LocalEnabled || len(s.Local) > 0 // those of read-only mode
 	return s
 }
 

@@ -24,6 +24,7 @@ func (r *Replica) mayServeReadOnly() {
 		return
 	}
 	r.readOnly = true
+	r.showConfig()
 	p.out.Roles = append(p.out.Roles, RoleChange{State: wire.Looking, ReadOnly: true, Term: p.term})
 }
 

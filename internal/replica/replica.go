@@ -79,6 +79,7 @@ func (l Limits) orDefault() Limits {
 type Stats struct {
 	DigestMismatches int64
 	AuthFailed       int64
+	EnsembleNames    EnsembleNames
 	SessionsExpired  int64
 	WatchBytes       int64
 	Proposals        int64
@@ -91,6 +92,10 @@ type Stats struct {
 	ChangesRemoved   int64
 	Peer             PeerStats
 }
+
+// EnsembleNames count the names of ensembles that clients have sent, to be sure
+// that they are where they want to be (EnsembleAuthenticationProvider).
+type EnsembleNames struct{ Right, Wrong, Skipped int64 }
 
 // PeerStats are those of the Stats that only a member of an ensemble has.
 type PeerStats struct {

@@ -157,6 +157,9 @@ func (r *Replica) authenticate(c *conn, h wire.RequestHeader, d *jute.Decoder) {
 	}
 	c.answered++
 	ids, outcome := r.cfg.Auth.Authenticate(p.Scheme, p.Auth)
+	if string(p.Scheme) == "ensemble" {
+		r.countName(p.Auth, outcome)
+	}
 	if outcome == auth.Closed {
 		r.stats.AuthFailed++
 		r.markDirty(c)
@@ -171,6 +174,21 @@ func (r *Replica) authenticate(c *conn, h wire.RequestHeader, d *jute.Decoder) {
 	}
 	c.ids = auth.AddIDs(c.ids, ids...)
 	r.reply(c, h.Xid, 0, wire.CodeOK)
+}
+
+// countName counts the name of an ensemble that a client has sent; outcome is
+// Refused where nobody looks at it.
+func (r *Replica) countName(name []byte, outcome auth.Outcome) {
+	n := &r.stats.EnsembleNames
+	switch {
+	case outcome == auth.Closed:
+		n.Wrong++
+	case outcome != auth.Accepted:
+	case len(name) == 0 || r.cfg.Auth.EnsembleNamesNotSet:
+		n.Skipped++
+	default:
+		n.Right++
+	}
 }
 
 // sasl answers a SASL token as a server without SASL does: success with a null

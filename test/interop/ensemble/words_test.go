@@ -143,3 +143,23 @@ func TestWordsWithoutQuorum(t *testing.T) {
 		}
 	})
 }
+
+// TestWordsReadOnly: a member that serves read-only, as it has no quorum,
+// answers the words as Apache's does, mntr among them.
+func TestWordsReadOnly(t *testing.T) {
+	each(t, func(t *testing.T, kinds []harness.Kind) {
+		e := harness.PrepareEnsemble(t, harness.EnsembleOptions{Kinds: kinds, Properties: []string{"readonlymode.enabled=true"}})
+		m := e.Member(len(kinds))
+		m.Launch()
+		waitReadOnly(t, m)
+		now := monitor(t, m)
+		for name, got := range map[string][]string{"words": answers(m), "mntr": measured(now, now)} {
+			file := filepath.Join("testdata", name+"-read-only.txt")
+			if *rewrite && m.Kind() == harness.Java {
+				writeLines(t, file, got)
+				continue
+			}
+			compareLines(t, fmt.Sprintf("%s of a member (%s) that serves read-only", name, m.Kind()), readLines(t, file), got)
+		}
+	})
+}
