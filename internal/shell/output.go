@@ -170,7 +170,7 @@ func errorText(err error) string {
 	}
 	where := pathOf(err)
 	if text, ok := codeTexts[code]; ok {
-		if where == "" {
+		if where == "" && !emptyPath(err) {
 			where = "null"
 		}
 		return text + where
@@ -193,6 +193,13 @@ func keeperMessage(err error) string {
 		return keeperText(code, pathOf(err))
 	}
 	return err.Error()
+}
+
+// emptyPath says whether Apache's client gives the exception of the operation an
+// empty path instead of none.
+func emptyPath(err error) bool {
+	var op *zk.OpError
+	return errors.As(err, &op) && op.Op == "reconfig"
 }
 
 func pathOf(err error) string {
