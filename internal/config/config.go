@@ -200,7 +200,6 @@ type Quorum struct {
 	ForceSnapshotSync         bool
 	ObserverReconnectDelayMs  int64
 	ObserverElectionDelayMs   int64
-	ObserverMasterSizeLimit   int
 	InitialZxid               string // testingonly.initialZxid
 }
 
