@@ -14,8 +14,11 @@ func ChooseSync(peer, last Zxid, committed []Zxid) (c SyncChoice, from int, ok b
 	switch {
 	case peer == last:
 		return SyncChoice{Diff, peer}, len(committed), true
-	case peer > highest && CounterOf(peer) != 0:
+	case peer > highest && CounterOf(peer) != 0 && CounterOf(highest) != 0:
 		return SyncChoice{Trunc, highest}, len(committed), true
+	case peer > highest && CounterOf(peer) != 0:
+		// No log has the beginning of an epoch, at which to cut.
+		return SyncChoice{Snap, last}, len(committed), true
 	case peer < lowest || peer > highest || len(committed) == 0:
 		return SyncChoice{Snap, last}, len(committed), false
 	}

@@ -49,6 +49,7 @@ func (c *client) act() {
 	case c.conn == nil:
 		c.connect()
 	case w.now-c.heard > c.patience():
+		c.stable = 0 // it has not asked in time, or not been answered
 		c.drop("the server is silent")
 	case !c.greeted:
 	case w.calm:
