@@ -51,17 +51,22 @@ func run(ctx context.Context, cmd *exec.Cmd, stdin string) result {
 	return r
 }
 
-var eventBlock = regexp.MustCompile(`\nWATCHER::\n\nWatchedEvent state:(\w+) type:(\w+) path:(\S+) zxid: -?\d+\n`)
+// Java's shell prints an event in two pieces, and what a command prints may come
+// between them.
+var (
+	eventHead = regexp.MustCompile(`\nWATCHER::\n`)
+	eventBody = regexp.MustCompile(`\nWatchedEvent state:(\w+) type:(\w+) path:(\S+) zxid: -?\d+\n`)
+)
 
 // takeEvents takes the events out of the output, as they come when they come.
 // Those of the session depend on how quick a shell is and are left out.
 func takeEvents(out string) (rest string, events []string) {
-	for _, m := range eventBlock.FindAllStringSubmatch(out, -1) {
+	for _, m := range eventBody.FindAllStringSubmatch(out, -1) {
 		if m[2] != "None" || m[1] == "AuthFailed" {
 			events = append(events, m[1]+" "+m[2]+" "+m[3])
 		}
 	}
-	return eventBlock.ReplaceAllString(out, ""), events
+	return eventBody.ReplaceAllString(eventHead.ReplaceAllString(out, ""), ""), events
 }
 
 var masks = []struct {
