@@ -8,9 +8,9 @@ type Role int32
 
 // The roles.
 const (
-	Alone   Role = iota
-	Learns       // an observer
-	Follows      // a follower
+	Alone  Role = iota
+	Learns      // an observer, or a follower
+	Feeds       // a follower from which observers may learn
 	Leads
 )
 
@@ -23,8 +23,8 @@ type Quorum struct {
 	// shows it.
 	QuorumSize Gauge
 
-	// What follows is shown by a leader only, and SyncedObservers by followers
-	// too.
+	// What follows is shown by a leader only, and SyncedObservers by who feeds
+	// observers too.
 
 	// Learners is the number of learners that are connected, in sync or not.
 	Learners Gauge
@@ -79,7 +79,7 @@ func (s *Server) roleGauges() []row {
 	for i := range rows {
 		least := Leads
 		if rows[i].name == "synced_observers" {
-			least = Follows // which may have observers of its own
+			least = Feeds
 		}
 		rows[i].metric = inRole{q, least, rows[i].metric}
 	}

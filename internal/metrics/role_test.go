@@ -15,6 +15,7 @@ func TestRoleGauges(t *testing.T) {
 		want []string
 	}{
 		{Alone, nil}, {Learns, []string{"quorum_size"}}, {Leads, append(leader, "quorum_size")}, {Learns, []string{"quorum_size"}},
+		{Feeds, []string{"synced_observers", "quorum_size"}},
 	} {
 		s.SetRole(c.role)
 		var got []string

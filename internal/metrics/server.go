@@ -395,11 +395,13 @@ type Ensemble struct {
 	LearnerHandlerQPTime DistributionSet
 	// RevalidateCount counts sessions that learners asked the leader for.
 	RevalidateCount Counter
-	// QuitLeadingDueToDisloyalVoter counts leaders that stepped down because
-	// their last needed voter went elsewhere.
+	// QuitLeadingDueToDisloyalVoter counts how often the server did not lead
+	// after all, because a voter that had elected it looked elsewhere.
 	QuitLeadingDueToDisloyalVoter Counter
-	// OMProposalProcessTime and OMCommitProcessTime are the ms of a follower
-	// that feeds observers.
+	// OMProposalProcessTime and OMCommitProcessTime are the ms that a follower
+	// which feeds observers spends on a proposal and a commit for them. Ours has
+	// nothing to do for a proposal, and passes a commit on in the turn that
+	// applies it: always 0 ms.
 	OMProposalProcessTime Distribution
 	OMCommitProcessTime   Distribution
 	// SocketClosingTime is the ms of closing a link to or of a learner.

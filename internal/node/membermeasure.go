@@ -73,12 +73,12 @@ func (m *member) measureRole(c *replica.RoleChange) {
 		s.ElectionTime.Observe(now - t.looking)
 	}
 	role := metrics.Learns
-	switch c.State {
-	case wire.Following:
-		role = metrics.Follows
-	case wire.Leading:
+	switch {
+	case c.State == wire.Leading:
 		role = metrics.Leads
 		s.ProposalSize.Reset()
+	case c.State == wire.Following && m.n.cfg.Quorum.ObserverMasterPort > 0:
+		role = metrics.Feeds
 	}
 	s.SetRole(role)
 }
@@ -93,6 +93,12 @@ func (m *member) observe(fx *replica.Effects) {
 		m.observeProposals(fx.Append)
 	} else {
 		observeRuns(fx.Ages, s.CommitPropagationLatency.ObserveN)
+	}
+	if m.role.State == wire.Following && m.n.cfg.Quorum.ObserverMasterPort > 0 {
+		// A proposal gives a follower nothing to do for observers, and a commit
+		// is passed on as it is applied.
+		s.OMProposalProcessTime.ObserveN(0, int64(len(fx.Peer.Proposed)))
+		s.OMCommitProcessTime.ObserveN(0, int64(len(fx.Ages)))
 	}
 	for _, a := range fx.Peer.Acks {
 		s.AckLatency.At(strconv.AppendInt(nil, a.Server, 10)).Observe(int64(a.Age))
@@ -117,6 +123,7 @@ func (m *member) observePeerStats(now, last *replica.PeerStats) {
 	s.CommitCount.AddN(now.Committed - last.Committed)
 	s.PrepProcessorRequestQueued.AddN(now.Requests - last.Requests)
 	s.LookingCount.AddN(now.Looks - last.Looks)
+	s.QuitLeadingDueToDisloyalVoter.AddN(now.Forsaken - last.Forsaken)
 }
 
 // observeProposals records what a leader has proposed in a turn.

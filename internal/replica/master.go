@@ -79,6 +79,7 @@ func (r *Replica) fromObserver(k *zab.LearnerLink, q *wire.QuorumPacket) {
 		p.master.Heard(r.now.Mono, k)
 		r.observerTouched(q.Data)
 	case wire.PacketRevalidate:
+		r.stats.Peer.Revalidations++
 		p.master.Heard(r.now.Mono, k)
 		d := jute.NewDecoder(q.Data)
 		id, lease := d.Long(), d.Int()

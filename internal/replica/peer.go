@@ -358,6 +358,7 @@ func (r *Replica) peerEvent(e *Event) {
 	case Vote:
 		r.voted(p.election.Receive(r.now.Mono, ev.From, ev.Vote))
 		if r.leader != nil && r.forsaken(ev.From, ev.Vote) {
+			r.stats.Peer.Forsaken++
 			r.leave("a server that had elected this one looks for another leader")
 		}
 	case Reach:

@@ -106,6 +106,7 @@ type PeerStats struct {
 	Committed     int64 // by this leader
 	Requests      int64 // of clients of its learners that a leader got
 	Looks         int64 // elections
+	Forsaken      int64 // times that this server did not lead, as an elector looked elsewhere
 }
 
 // Replica is the state machine. It is not safe for concurrent use, except as

@@ -153,19 +153,59 @@ func TestMetrics(t *testing.T) {
 		}
 		busy(t, e)
 		for _, m := range e.Members() {
-			file := filepath.Join("testdata", "mntr-"+m.Role()+".txt")
-			if *rewrite && m.Kind() == harness.Java {
-				writeLines(t, file, measured(before[m], monitor(t, m)))
-				continue
+			compareGolden(t, m, "mntr-"+m.Role(), func() []string { return measured(before[m], monitor(t, m)) })
+		}
+	})
+}
+
+// compareGolden compares what a member says with a golden file, or writes that.
+func compareGolden(t *testing.T, m *harness.Member, name string, say func() []string) {
+	t.Helper()
+	file := filepath.Join("testdata", name+".txt")
+	if *rewrite && m.Kind() == harness.Java {
+		writeLines(t, file, say())
+		return
+	}
+	want := readLines(t, file)
+	var got []string
+	// Acknowledgements and connections that end may still be under way.
+	harness.Within(5*time.Second, m.Done(), func() bool {
+		got = say()
+		return slices.Equal(want, got)
+	})
+	compareLines(t, fmt.Sprintf("%s of member %d (%s %s)", name, m.ID, m.Kind(), m.Role()), want, got)
+}
+
+// TestMetricsOfObserverMasters: the names are the same where observers learn
+// from followers, which measure what they do for them. What a follower has of
+// learners depends on which observer has come to it.
+func TestMetricsOfObserverMasters(t *testing.T) {
+	names := func(m *harness.Member) (list []string) {
+		for name := range monitor(t, m) {
+			if !mayLack.MatchString(name) && !strings.Contains(name, "_N_learner_handler_") {
+				list = append(list, name)
 			}
-			want := readLines(t, file)
-			var got []string
-			// Acknowledgements and the like may still be under way.
-			harness.Within(5*time.Second, m.Done(), func() bool {
-				got = measured(before[m], monitor(t, m))
-				return slices.Equal(want, got)
-			})
-			compareLines(t, fmt.Sprintf("mntr of member %d (%s %s)", m.ID, m.Kind(), m.Role()), want, got)
+		}
+		slices.Sort(list)
+		return list
+	}
+	each(t, func(t *testing.T, kinds []harness.Kind) {
+		e := withMasters(t, kinds)
+		busy(t, e)
+		for _, m := range e.Members() {
+			switch m.Role() {
+			case "observer":
+				compareGolden(t, m, "mntr-observer-of-follower", func() []string { return names(m) })
+			case "follower":
+				compareGolden(t, m, "mntr-observer-master", func() []string { return names(m) })
+				v := monitor(t, m)
+				for name, of := range map[string]string{"cnt_om_proposal_process_time_ms": "learner_proposal_received_count",
+					"cnt_om_commit_process_time_ms": "learner_commit_received_count"} {
+					if number(v, name) != number(v, of) || number(v, of) < 50 {
+						t.Errorf("member %d (%s): %s is %s, %s is %s", m.ID, m.Kind(), name, v[name], of, v[of])
+					}
+				}
+			}
 		}
 	})
 }

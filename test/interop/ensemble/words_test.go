@@ -3,12 +3,10 @@ package ensemble
 import (
 	"fmt"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"zooid/test/interop/harness"
 )
@@ -95,22 +93,7 @@ func TestWords(t *testing.T) {
 			if err != nil || !strings.HasSuffix(string(out), "\nMode: "+role+"\n") {
 				t.Errorf("zooid status of member %d (%s %s): %v\n%s", m.ID, m.Kind(), role, err, out)
 			}
-			file := filepath.Join("testdata", "words-"+role+".txt")
-			if *rewrite && m.Kind() == harness.Java {
-				writeLines(t, file, answers(m))
-				continue
-			}
-			want := readLines(t, file)
-			var got []string
-			// A connection that ends may be there for a second more.
-			harness.Within(5*time.Second, m.Done(), func() bool {
-				got = answers(m)
-				return slices.Equal(want, got)
-			})
-			if !slices.Equal(want, got) {
-				t.Errorf("member %d (%s %s)", m.ID, m.Kind(), role)
-				compareLines(t, "the words", want, got)
-			}
+			compareGolden(t, m, "words-"+role, func() []string { return answers(m) })
 		}
 	})
 }
@@ -152,14 +135,8 @@ func TestWordsReadOnly(t *testing.T) {
 		m := e.Member(len(kinds))
 		m.Launch()
 		waitReadOnly(t, m)
+		compareGolden(t, m, "words-read-only", func() []string { return answers(m) })
 		now := monitor(t, m)
-		for name, got := range map[string][]string{"words": answers(m), "mntr": measured(now, now)} {
-			file := filepath.Join("testdata", name+"-read-only.txt")
-			if *rewrite && m.Kind() == harness.Java {
-				writeLines(t, file, got)
-				continue
-			}
-			compareLines(t, fmt.Sprintf("%s of a member (%s) that serves read-only", name, m.Kind()), readLines(t, file), got)
-		}
+		compareGolden(t, m, "mntr-read-only", func() []string { return measured(now, now) })
 	})
 }
