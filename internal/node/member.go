@@ -233,7 +233,11 @@ func (m *member) change(c *replica.RoleChange) {
 	if c.Serving {
 		m.epoch.Store(c.Epoch)
 		m.n.serving.Store(true)
-		m.n.log.Info("serving clients", "mode", string(m.mode()), "leader", c.Leader, "epoch", c.Epoch)
+		what := "serving clients"
+		if c.State == wire.Leading && !m.n.cfg.Quorum.LeaderServes {
+			what = "serving no clients, as leaderServes=no asks for"
+		}
+		m.n.log.Info(what, "mode", string(m.mode()), "leader", c.Leader, "epoch", c.Epoch)
 		if port := m.n.cfg.Quorum.ObserverMasterPort; port > 0 && c.State == wire.Following {
 			m.openLearnerPort(c.Term, masterAddresses(m.own, port))
 		}
