@@ -261,7 +261,11 @@ func (r *Replica) leave(why string) {
 	p.lookingSince = r.now.Mono
 	r.suspend()
 	// What is held is not in the log and will never be.
-	r.inflight = r.inflight[:len(r.inflight)-len(p.held)]
+	for i := range p.held {
+		if p.held[i].Op == Append {
+			r.inflight = r.inflight[:len(r.inflight)-1]
+		}
+	}
 	for i := r.inflightHead; i < len(r.inflight); i++ {
 		r.inflight[i].origin, r.inflight[i].sess, r.inflight[i].fresh = nil, nil, false
 	}

@@ -24,14 +24,16 @@ func (l *Leader) Reconfigure(zxid Zxid, q *Quorums) {
 func (l *Leader) Reconfiguring() bool { return l.reconfig != 0 }
 
 // Activate says that the reconfiguration, which is committed, is in force: what
-// is proposed from now on needs a quorum of q. If this server is not the one
-// that is to lead by it nothing more is committed here.
+// is proposed behind it needs a quorum of q alone, whenever that was. The former
+// members may be gone, and with them the quorum that it would else wait for. If
+// this server is not the one that is to lead by it nothing more is committed
+// here.
 func (l *Leader) Activate(now int64, q *Quorums, leads bool) {
 	l.reconfig, l.quorums, l.ceded = 0, q, !leads
 	if l.ceded {
 		l.judgedAt = now // a whole tick for the followers to hear of it and to go
 	}
-	l.rules = append(l.rules, rule{l.proposed + 1, q})
+	l.rules = []rule{{l.committed + 1, q}}
 	l.commit()
 }
 
