@@ -299,6 +299,8 @@ func TestLinkSizes(t *testing.T) {
 		sender.Send(want[i].Append(nil))
 	}
 	samePackets(t, to.packets(t, len(want)), want)
+	sender.Close(nil)
+	<-sender.Done() // what has arrived may not be counted yet
 	if s, r := sender.BytesSent.Load(), receiver.BytesReceived.Load(); s != r || s == 0 {
 		t.Fatalf("%d bytes sent, %d received", s, r)
 	}
@@ -456,6 +458,8 @@ func TestLinkStreamsBetweenSends(t *testing.T) {
 	if !bytes.Equal(got, want.Bytes()) {
 		t.Fatal("the bytes left in another order")
 	}
+	l.Close(nil)
+	<-l.Done() // what has arrived may not be counted yet
 	if l.BytesSent.Load() != int64(len(got)) {
 		t.Fatalf("%d bytes sent, %d arrived", l.BytesSent.Load(), len(got))
 	}
