@@ -32,6 +32,7 @@ func subcommands() []*cobra.Command {
 		newVersionCommand(),
 		newDaemonCommand(),
 		newStatusCommand(),
+		newMemberCommand(),
 		newInitializeCommand(),
 		newCheckConfigCommand(),
 		newTxnLogCommand(),
