@@ -182,11 +182,6 @@ func TestConfigWatches(t *testing.T) {
 			if got := configAt(t, c, versionIn(text)); got != text {
 				t.Errorf("%s shows\n%s", c.Server(), got)
 			}
-			_, st, err := c.GetConfig(within(t))
-			if err != nil {
-				t.Fatal(err)
-			}
-			stats = append(stats, st)
 			for range 2 {
 				ev, err := stay[i].Next(within(t))
 				if err != nil || ev.Type != zk.EventNodeDataChanged || fmt.Sprintf("%x", ev.Zxid) != versionIn(text) {
@@ -196,6 +191,12 @@ func TestConfigWatches(t *testing.T) {
 			if err := c.Sync(within(t), "/"); err != nil {
 				t.Fatal(err)
 			}
+			// Until the transaction is applied the time is that of the server.
+			_, st, err := c.GetConfig(within(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			stats = append(stats, st)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 			if ev, err := stay[i].Next(ctx); err == nil {
 				t.Errorf("at %s a third event: %+v", c.Server(), ev)
