@@ -126,16 +126,19 @@ func Start(cfg *config.Config, opts Options) (*Node, error) {
 	return n, nil
 }
 
-// startServing opens the client port first: that it is taken shows at once,
-// and an operator's command is answered while a long recovery runs.
+// startServing opens the client port before it reads the data: that it is taken
+// shows at once, and an operator's command is answered while a long recovery
+// runs. What such a command looks at is there before the port is.
 func (n *Node) startServing() error {
 	begin := time.Now()
+	if ensembleMode(n.cfg) {
+		n.member = n.newMember()
+	}
 	if err := n.listen(); err != nil {
 		return &ExitError{exitUnexpected, err}
 	}
-	if ensembleMode(n.cfg) {
+	if n.member != nil {
 		n.backUpConfig()
-		n.member = n.newMember()
 	}
 	report, err := n.recover()
 	if err == nil && n.member != nil {
