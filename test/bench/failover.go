@@ -77,7 +77,7 @@ func (e *ensemble) loseLeader(ctx context.Context, signal syscall.Signal) (gaps,
 	}
 	writers, stop := startWriters(ctx, e)
 	defer stop()
-	if err := awaitWrites(ctx, writers, time.Now(), 200); err != nil {
+	if err := e.awaitWrites(ctx, writers, time.Now()); err != nil {
 		return gaps{}, err
 	}
 	began := time.Now()
@@ -86,7 +86,7 @@ func (e *ensemble) loseLeader(ctx context.Context, signal syscall.Signal) (gaps,
 	if err := leader.cmd.Process.Signal(signal); err != nil {
 		return gaps{}, err
 	}
-	if err := awaitWrites(ctx, writers, at.Add(10*time.Millisecond), 200); err != nil {
+	if err := e.others(leader).awaitWrites(ctx, writers, at.Add(10*time.Millisecond)); err != nil {
 		return gaps{}, err
 	}
 	pause(ctx, calmTime) // a second election would come by then
@@ -103,13 +103,19 @@ func (e *ensemble) loseLeader(ctx context.Context, signal syscall.Signal) (gaps,
 	return g, e.settle(ctx)
 }
 
-// awaitWrites waits until every writer has had so many acknowledgements after a
-// moment, for as long as a server may take to start.
-func awaitWrites(ctx context.Context, writers []*writer, after time.Time, each int) error {
+// writesEach is how many writes of each writer are waited for.
+const writesEach = 200
+
+// awaitWrites waits until every writer has had some acknowledgements after a
+// moment, for as long as a server may take to start, while the members live.
+func (e *ensemble) awaitWrites(ctx context.Context, writers []*writer, after time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	for {
-		slow := slices.IndexFunc(writers, func(w *writer) bool { return w.since(after) < each })
+		if err := e.alive(); err != nil {
+			return err
+		}
+		slow := slices.IndexFunc(writers, func(w *writer) bool { return w.since(after) < writesEach })
 		if slow < 0 {
 			return nil
 		}
