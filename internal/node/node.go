@@ -84,6 +84,7 @@ type Node struct {
 	halted       chan struct{} // give up what is under way
 	loopDone     chan struct{}
 	work         sync.WaitGroup // ticker, purger, snapshots
+	snapshots    sync.Mutex     // held by whoever writes one
 	stopOnce     sync.Once
 
 	failOnce sync.Once

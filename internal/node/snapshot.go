@@ -28,6 +28,9 @@ const progressEvery = 2 * time.Second
 // as the log goes on: it is reported, and the next trigger tries again.
 func (n *Node) startSnapshot(s *replica.Snapshot) {
 	n.work.Go(func() {
+		// One at a time: that of a leader may have the name of one under way.
+		n.snapshots.Lock()
+		defer n.snapshots.Unlock()
 		err := n.writeSnapshot(s)
 		failed := err != nil
 		if failed {
