@@ -239,7 +239,7 @@ func (e *Election) Receive(now, from int64, n *wire.Notification) Effects {
 		// Who does not vote is told at once, whatever it said.
 		v := e.current
 		v.Round = e.round
-		e.send(from, v)
+		e.answer(now, from, v)
 	case n.State < wire.Looking || n.State > wire.Observing:
 	case e.looking:
 		e.hear(now, from, n)
@@ -322,7 +322,7 @@ func (e *Election) notifyAll(now int64) {
 	}
 }
 
-// answer counts what an observer has told somebody since a time.
+// answer counts what a server that does not vote has told somebody since a time.
 type answer struct {
 	state wire.PeerState
 	vote  Vote
@@ -330,16 +330,18 @@ type answer struct {
 	count int
 }
 
-// answersAtOnce is how often an observer says the same in MinInterval.
+// answersAtOnce is how often such a server says the same in MinInterval.
 const answersAtOnce = 8
 
 // answer sends a vote to somebody who has said something that calls for it.
 //
-// Whatever an observer says to a voter is answered, and the answer, if its
-// round is over or the voter looks for a leader, calls for one again: Apache's
-// servers go on with that as fast as the network allows.
+// Whatever a server says that does not vote, an observer or one that was
+// removed, everybody answers, and an answer to it may call for one again: from
+// another one that does not vote, from a voter that looks for a leader, in a
+// round that is over. Apache's servers go on with that as fast as the network
+// allows.
 func (e *Election) answer(now, to int64, v Vote) {
-	if e.opt.Observer {
+	if e.opt.Observer || !e.quorums.Voter(e.opt.Self) {
 		a := e.answered[to]
 		if a.state != e.state || a.vote != v || now >= a.since+e.opt.MinInterval {
 			a = answer{e.state, v, now, 0}

@@ -51,12 +51,25 @@ func (e *Election) hear(now, from int64, n *wire.Notification) {
 	}
 	e.wait(now)
 	switch {
+	case e.joining(n.State, v):
+		e.round = v.Round
+		clear(e.received)
+		e.proposal = e.own
+		e.notifyAll(now)
 	case !counts:
 	case n.State == wire.Looking:
 		e.hearLooking(now, from, v)
 	default:
 		e.hearDecided(from, seenVote{Vote: v, state: n.State, version: n.Version})
 	}
+}
+
+// joining says whether a message is of a server that a pending reconfiguration
+// makes a voter and that does not know it yet: it proposes nobody, but its voice
+// is needed and it does not listen to rounds before its own. Apache's server
+// passes such a message over, and neither gets anywhere until one is restarted.
+func (e *Election) joining(state wire.PeerState, v Vote) bool {
+	return e.next != nil && state == wire.Looking && v.Leader == noID && v.Round > e.round
 }
 
 // missed says whether the sender of a vote may have missed the proposal, which is

@@ -378,6 +378,13 @@ func (l *Leader) EpochSaved(now int64, accepted bool) {
 // offer sends LEADERINFO.
 func (l *Leader) offer(k *LearnerLink, accepted int64) {
 	if accepted > l.epoch {
+		if l.Votes(k) && !l.master {
+			// It can never follow this leader, as a later one had begun with its
+			// consent. The next one takes it along; Apache's server leaves it
+			// outside until somebody restarts.
+			l.giveUp("server %d has accepted epoch %d, newer than the own %d", k.SID, accepted, l.epoch)
+			return
+		}
 		// It will refuse by itself, as a newer epoch has begun somewhere.
 		l.refuse(k, "server %d has accepted epoch %d, newer than the leader's %d", k.SID, accepted, l.epoch)
 		return

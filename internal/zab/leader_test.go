@@ -3,6 +3,7 @@ package zab
 import (
 	"fmt"
 	"testing"
+	"zooid/internal/wire"
 )
 
 // voice is one acknowledgement.
@@ -57,6 +58,25 @@ func TestCommitNeedsAMajority(t *testing.T) {
 		}
 		if l.Outstanding() != int(8-c.want) {
 			t.Errorf("%s: %d outstanding", c.name, l.Outstanding())
+		}
+	}
+}
+
+// A voter that has accepted a later epoch can never follow, so the leader makes
+// way for one that can take it along; an observer is only refused.
+func TestLeaderMakesWayForALaterEpoch(t *testing.T) {
+	for _, c := range []struct {
+		packet wire.PacketType
+		gives  bool
+	}{{wire.PacketFollowerInfo, true}, {wire.PacketObserverInfo, false}} {
+		q := NewQuorums(parse(t, "server.1=a:1:2 server.2=b:1:2 server.3=c:1:2"), nil)
+		l := Alone(1, q, EpochStart(17)+4)
+		k := l.LinkUp(0, 1)
+		info := wire.LearnerInfo{SID: 2, ProtocolVersion: wire.LearnerProtocol}
+		l.Packet(0, k, &wire.QuorumPacket{Type: c.packet, Zxid: EpochStart(18), Data: info.Append(nil)}, 0)
+		out := l.Take()
+		if (out.GiveUp != "") != c.gives || (len(out.Refused) == 1) == c.gives {
+			t.Errorf("%v of epoch 18: %+v", c.packet, out)
 		}
 	}
 }
