@@ -13,7 +13,7 @@ GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # packages whose goroutines are raced.
 FUZZTIME ?= 10s
 SIMSEEDS ?= 1000
-ENSEMBLESEEDS ?= 300
+ENSEMBLESEEDS ?= 1000
 RACED := $(addprefix ./,$(wildcard internal/node internal/clientport internal/quorumport internal/storage \
 	internal/metrics internal/admin internal/shell internal/loadgen zk))
 
@@ -47,7 +47,7 @@ fuzz:
 
 sim:
 	go test -count=1 -timeout 15m ./test/sim -seeds $(SIMSEEDS)
-	go test -count=1 -timeout 15m ./test/sim/ensemble -seeds $(ENSEMBLESEEDS)
+	go test -count=1 -timeout 15m ./test/sim/ensemble -seeds $(ENSEMBLESEEDS) -mutants
 
 interop: build
 	ZOOID_INTEROP=1 go test -count=1 -timeout 30m -p 1 ./test/interop/...

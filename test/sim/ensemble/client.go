@@ -3,6 +3,8 @@ package ensemble
 import (
 	"bytes"
 	"fmt"
+	"maps"
+	"slices"
 
 	"zooid/internal/jute"
 	"zooid/internal/wire"
@@ -26,13 +28,22 @@ type client struct {
 	heard    int64 // from the server; world's time
 	lastSent int64
 	sent     []*request
-	made     []string         // sequential nodes
-	watches  map[string]int64 // path -> zxid of the read that set it
+	made     []string // sequential nodes
+	watches  map[string]watch
+	old      map[string]watch // of the connection before
+	setting  bool             // the answer to setWatches is due
 	asleep   int64            // until then it does nothing
 
 	parted   bool // has done what it does at the end of the run
 	stable   int64
 	sessions int // that it has begun
+}
+
+// watch is a watch of a client: the zxid of the read that set it, and whether
+// the znode was there.
+type watch struct {
+	zxid  int64
+	there bool
 }
 
 func newClient(w *world, n int) *client { return &client{w: w, n: n} }
@@ -43,13 +54,16 @@ func (c *client) act() {
 	if w.silent {
 		return
 	}
-	defer w.after(1+w.upTo(w.prof.think), c.act)
+	pause := w.prof.think
+	if c.greeted { // the session has to be kept alive
+		pause = min(pause, int64(c.timeout)/6)
+	}
+	defer w.after(1+w.upTo(pause), c.act)
 	switch {
 	case w.now < c.asleep && !w.calm:
 	case c.conn == nil:
 		c.connect()
 	case w.now-c.heard > c.patience():
-		c.stable = 0 // it has not asked in time, or not been answered
 		c.drop("the server is silent")
 	case !c.greeted:
 	case w.calm:
@@ -96,6 +110,9 @@ func (c *client) drop(why string) {
 	}
 	c.w.trace("client %d leaves server %d: %s", c.n, c.conn.l.s.id, why)
 	c.conn.hangUp()
+	if c.watches != nil && !c.setting {
+		c.old = c.watches
+	}
 	c.conn, c.sent, c.greeted, c.watches = nil, nil, false, nil
 }
 
@@ -115,13 +132,19 @@ func (c *client) leave() {
 }
 
 // forget ends the session on the client's side.
-func (c *client) forget() { c.id, c.zxid, c.xid, c.stable = 0, 0, 0, 0 }
+func (c *client) forget() {
+	c.id, c.zxid, c.xid, c.stable = 0, 0, 0, 0
+	c.old, c.watches = nil, nil
+}
 
 func (c *client) send(list ...*request) {
 	for _, q := range list {
-		if q.op == wire.OpPing {
+		switch q.op {
+		case wire.OpPing:
 			q.xid = wire.XidPing
-		} else {
+		case wire.OpSetWatches:
+			q.xid = wire.XidSetWatches
+		default:
 			c.xid++
 			q.xid = c.xid
 		}
@@ -194,6 +217,8 @@ func (c *client) generate() *request {
 		return q
 	case n < 84:
 		return &request{op: wire.OpGetData, path: path, watch: w.chance(2)}
+	case n >= 95 && w.prof.reconfig && w.chance(4):
+		return c.reconfig()
 	case n < 98 || !w.chance(4):
 		return &request{op: wire.OpExists, path: path, watch: w.chance(2)}
 	}
@@ -229,7 +254,7 @@ func (c *client) frame(f []byte) {
 	if d.Err() != nil {
 		c.fail("reply", "a frame of %d bytes that is no reply", len(f))
 	}
-	if h.Zxid < c.zxid {
+	if h.Zxid < c.zxid && !(h.Xid == wire.XidNotification && h.Zxid == -1) {
 		c.fail("zxid", "0x%x was shown and then 0x%x", c.zxid, h.Zxid)
 	}
 	if h.Xid == wire.XidNotification {
@@ -266,8 +291,44 @@ func (c *client) welcome(d *jute.Decoder) {
 	if c.id != 0 && c.id != r.SessionID {
 		c.fail("session", "session 0x%x was asked for and 0x%x came", c.id, r.SessionID)
 	}
-	c.greeted, c.watches = true, map[string]int64{}
+	c.greeted, c.watches, c.setting = true, map[string]watch{}, false
 	c.id, c.password, c.timeout = r.SessionID, bytes.Clone(r.Passwd), r.TimeOut
+	if len(c.old) > 0 {
+		c.setWatches()
+	}
+}
+
+// setWatches sets the watches of the connection before again: what has happened
+// to them meanwhile is told at once.
+func (c *client) setWatches() {
+	q := &request{op: wire.OpSetWatches}
+	q.set.RelativeZxid = c.zxid
+	for _, path := range slices.Sorted(maps.Keys(c.old)) {
+		if c.old[path].there {
+			q.set.Data = append(q.set.Data, []byte(path))
+		} else {
+			q.set.Exist = append(q.set.Exist, []byte(path))
+		}
+	}
+	c.watches, c.setting = c.old, true
+	c.send(q)
+}
+
+// watchesSet takes the answer to setWatches: what is still watched has not
+// changed since the watch was set, or is not there, if it was not.
+func (c *client) watchesSet(h *wire.ReplyHeader) {
+	c.setting = false
+	if h.Err != wire.CodeOK {
+		return // the session is closing
+	}
+	for path, x := range c.watches {
+		next, changed := c.w.truth.next(path, x.zxid)
+		if x.there && changed && next.zxid <= h.Zxid || !x.there && c.w.truth.seen(path, h.Zxid).exists {
+			c.fail("I3", "the watch of %s was set again as of 0x%x, without the event of 0x%x", path, h.Zxid, next.zxid)
+		}
+		c.watches[path] = watch{h.Zxid, x.there}
+	}
+	c.w.met("watches set again")
 }
 
 func (c *client) fail(check, format string, args ...any) {
@@ -284,9 +345,9 @@ func (c *client) notified(h *wire.ReplyHeader, d *jute.Decoder) {
 	if !watched {
 		c.fail("I3", "an event of %s, which is not watched", path)
 	}
-	next, ok := c.w.truth.next(path, set)
-	if !ok || next.zxid != h.Zxid {
-		c.fail("I3", "an event of %s at 0x%x, but the first change behind 0x%x is %+v", path, h.Zxid, set, next)
+	next, ok := c.w.truth.next(path, set.zxid)
+	if !ok || next.zxid != h.Zxid && !(h.Zxid == -1 && c.setting) {
+		c.fail("I3", "an event of %s at 0x%x, but the first change behind 0x%x is %+v", path, h.Zxid, set.zxid, next)
 	}
 	delete(c.watches, path)
 	c.w.met("event")
@@ -304,8 +365,12 @@ func (c *client) replied(h *wire.ReplyHeader, d *jute.Decoder) {
 	if h.Xid != q.xid {
 		c.fail("I2", "a reply with xid %d where %v is due", h.Xid, q)
 	}
+	if q.op == wire.OpSetWatches {
+		c.watchesSet(h)
+		return
+	}
 	for path, set := range c.watches {
-		if next, ok := t.next(path, set); ok && next.zxid <= h.Zxid {
+		if next, ok := t.next(path, set.zxid); ok && next.zxid <= h.Zxid && !c.setting {
 			c.fail("I3", "the reply to %v as of 0x%x came before the event of %s at 0x%x", q, h.Zxid, path, next.zxid)
 		}
 	}
@@ -363,7 +428,7 @@ func (c *client) read(q *request, h *wire.ReplyHeader, d *jute.Decoder) {
 	}
 	if q.watch && (want.exists || q.op == wire.OpExists) {
 		if _, twice := c.watches[q.path]; !twice {
-			c.watches[q.path] = h.Zxid
+			c.watches[q.path] = watch{h.Zxid, want.exists}
 		}
 	}
 	c.w.met("read")

@@ -87,7 +87,9 @@ func (c *conn) receive(out []byte) {
 			d := jute.NewDecoder(f)
 			var h wire.ReplyHeader
 			h.Decode(&d)
-			c.l.w.truth.commit(c.l, h.Zxid)
+			if h.Zxid != -1 { // an event of setWatches
+				c.l.w.truth.commit(c.l, h.Zxid)
+			}
 		}
 		c.greeted = true
 		c.down.send(func() {

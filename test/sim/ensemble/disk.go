@@ -2,6 +2,7 @@ package ensemble
 
 import (
 	"errors"
+	"fmt"
 	"hash/fnv"
 
 	"zooid/internal/replica"
@@ -20,15 +21,25 @@ const (
 type disk struct {
 	s     *server
 	mem   *vfs.Mem
-	fs    *vfs.Faulty
+	fs    vfs.FS
 	cutIn int  // a crash comes before this many operations more; 0 = none
 	dead  bool // it came
+
+	fault  vfs.Rule // nil: the disk is well
+	failed bool     // an operation has, since the machine was started
+
+	skipSync bool // of mutants
 }
 
 // powerCut is what a crash in the middle of a call of storage panics with.
 type powerCut struct{}
 
-var errDead = errors.New("the machine is off")
+// The errors of a bad disk.
+var (
+	errDead = errors.New("the machine is off")
+	errIO   = errors.New("input/output error")
+	errFull = errors.New("no space left on device")
+)
 
 func newDisk(s *server) *disk {
 	d := &disk{s: s}
@@ -39,7 +50,8 @@ func newDisk(s *server) *disk {
 // use makes mem the disk, as it is found at power on.
 func (d *disk) use(mem *vfs.Mem) {
 	d.mem, d.cutIn, d.dead = mem, 0, false
-	d.fs = vfs.NewFaulty(mem, func(vfs.Op) *vfs.Fault {
+	d.fault, d.failed, d.skipSync = nil, false, false
+	d.fs = &mutantFS{d: d, FS: vfs.NewFaulty(mem, func(op vfs.Op) *vfs.Fault {
 		if d.dead {
 			return &vfs.Fault{Err: errDead}
 		}
@@ -49,26 +61,102 @@ func (d *disk) use(mem *vfs.Mem) {
 				panic(powerCut{})
 			}
 		}
+		if d.fault == nil {
+			return nil
+		}
+		f := d.fault(op)
+		if f != nil {
+			d.failed = true
+			d.s.w.met("fault: " + string(op.Kind))
+		}
+		return f
+	})}
+}
+
+// breakDown draws an operation that will fail.
+func (d *disk) breakDown() {
+	rng := d.s.w.rng
+	kinds := [...]vfs.OpKind{vfs.OpSync, vfs.OpWrite, vfs.OpSyncDir, vfs.OpCreate, vfs.OpRename, vfs.OpRemove, vfs.OpTruncate}
+	kind := kinds[rng.IntN(len(kinds))]
+	d.fault = vfs.FailNth(kind, rng.IntN(8), errIO)
+	if kind == vfs.OpWrite {
+		d.fault = vfs.FailFrom(rng.IntN(8), errFull, vfs.OpWrite, vfs.OpCreate)
+	}
+}
+
+// diskFailed is what a process panics with that cannot go on with its disk.
+type diskFailed struct{}
+
+// bad takes an error of storage: the process ends, if its disk has failed.
+func (l *life) bad(err error, check, what string) {
+	if l.s.disk.failed {
+		l.w.trace("%d: %s: %v", l.s.id, what, err)
+		panic(diskFailed{})
+	}
+	l.w.fail(check, "server %d: %s: %v", l.s.id, what, err)
+}
+
+// mutantFS leaves out syncs when a mutant of the shell asks for it.
+type mutantFS struct {
+	vfs.FS
+	d *disk
+}
+
+// Create implements vfs.FS.
+func (m *mutantFS) Create(name string) (vfs.File, error) {
+	f, err := m.FS.Create(name)
+	if err != nil {
+		return nil, err
+	}
+	return &mutantFile{f, m.d}, nil
+}
+
+// SyncDir implements vfs.FS.
+func (m *mutantFS) SyncDir(dir string) error {
+	if m.d.skipSync {
 		return nil
-	})
+	}
+	return m.FS.SyncDir(dir)
+}
+
+type mutantFile struct {
+	vfs.File
+	d *disk
+}
+
+// Sync implements vfs.File.
+func (f *mutantFile) Sync() error {
+	if f.d.skipSync {
+		return nil
+	}
+	return f.File.Sync()
 }
 
 // guard runs a call into storage, in which the power may go. It returns
 // whether the process still lives.
 func (l *life) guard(call func()) (alive bool) {
 	defer func() {
-		if x := recover(); x != nil {
-			if _, cut := x.(powerCut); !cut {
-				panic(x)
-			}
+		switch x := recover().(type) {
+		case nil:
+			return
+		case powerCut:
 			l.w.met("crash inside a call of storage")
-			if l.w.chance(3) {
-				l.s.kill()
-			} else {
-				l.s.powerOff()
-			}
-			alive = false
+		case diskFailed:
+			l.w.met("server stopped by its disk")
+			l.w.comeBack(l.s)
+		case cannotGoBack:
+			l.w.met("server wiped as its log cannot be taken back")
+			l.s.wipe()
+			return
+		default:
+			panic(x)
 		}
+		if l.w.chance(3) {
+			l.s.kill()
+		} else {
+			l.s.powerOff()
+		}
+		alive = false
 	}()
 	call()
 	return l.s.life == l
@@ -88,8 +176,17 @@ func sumOf(b []byte) uint64 {
 }
 
 func (l *life) enqueue(rec *replica.Record) {
-	l.queue = append(l.queue, queued{*rec, sumOf(rec.Entry)})
+	q := queued{*rec, sumOf(rec.Entry)}
 	l.w.trail(rec.Entry)
+	switch {
+	case l.w.mutant(epochFirst) && rec.Op == replica.SaveCurrent:
+		l.queue = append([]queued{q}, l.queue...)
+	case l.w.mutant(storedEarly) && rec.Token != 0 && rec.Op != replica.TruncateAndLoad:
+		l.put(replica.Event{Kind: replica.Stored, Peer: &replica.PeerEvent{Token: rec.Token}})
+		fallthrough
+	default:
+		l.queue = append(l.queue, q)
+	}
 	l.work()
 }
 
@@ -148,7 +245,7 @@ func (l *life) append(rec *queued) {
 		err = l.log.Append(rec.Zxid, rec.Entry)
 	}
 	if err != nil {
-		l.w.fail("log", "server %d cannot write 0x%x: %v", l.s.id, rec.Zxid, err)
+		l.bad(err, "log", "the log cannot be written")
 	}
 }
 
@@ -163,7 +260,7 @@ func (l *life) intact(rec *queued) {
 func (l *life) commit(batch []queued) {
 	alive := l.guard(func() {
 		if _, err := l.log.Commit(); err != nil {
-			l.w.fail("log", "server %d cannot commit: %v", l.s.id, err)
+			l.bad(err, "log", "the log cannot be committed")
 		}
 	})
 	if !alive {
@@ -181,7 +278,13 @@ func (l *life) commit(batch []queued) {
 }
 
 func (l *life) durable(batch []queued) {
-	l.put(replica.Event{Kind: replica.Durable, Zxid: batch[len(batch)-1].Zxid})
+	zxid := batch[len(batch)-1].Zxid
+	if l.w.mutant(ackTheQueue) {
+		for i := range l.queue {
+			zxid = max(zxid, l.queue[i].Zxid)
+		}
+	}
+	l.put(replica.Event{Kind: replica.Durable, Zxid: zxid})
 }
 
 // perform does what is no entry; everything before it is durable.
@@ -191,20 +294,36 @@ func (l *life) perform(rec *queued) {
 		var err error
 		switch rec.Op {
 		case replica.SaveAccepted:
+			l.s.disk.skipSync = l.w.mutant(epochNotSynced)
 			err = l.dirs.WriteEpoch(storage.AcceptedEpoch, rec.Epoch)
 		case replica.SaveCurrent:
+			l.s.disk.skipSync = l.w.mutant(epochNotSynced)
 			err = l.dirs.WriteEpoch(storage.CurrentEpoch, rec.Epoch)
 		case replica.Truncate, replica.TruncateAndLoad, replica.DropBehind:
 			answer.State, err = l.takeBack(rec)
+		case replica.SaveSeen, replica.SaveConfig:
+			err = l.storeConfig(rec)
+		}
+		l.s.disk.skipSync = false
+		var never *storage.TakeBackError
+		if errors.As(err, &never) {
+			l.w.trace("%d: %v", l.s.id, err)
+			panic(cannotGoBack{})
 		}
 		if err != nil {
-			l.w.fail("disk", "server %d, operation %d, zxid 0x%x: %v", l.s.id, rec.Op, rec.Zxid, err)
+			l.bad(err, "disk", fmt.Sprintf("operation %d, zxid 0x%x", rec.Op, rec.Zxid))
 		}
 	})
 	if alive {
 		l.after(l.pace(l.w.prof.fsync), func() {
 			l.busy = false
-			l.put(replica.Event{Kind: replica.Stored, Peer: answer})
+			if rec.Op == replica.SaveSeen || rec.Op == replica.SaveConfig {
+				l.work()
+				return
+			}
+			if !l.w.mutant(storedEarly) || rec.Op == replica.TruncateAndLoad {
+				l.put(replica.Event{Kind: replica.Stored, Peer: answer})
+			}
 			l.work()
 		})
 	}
@@ -219,9 +338,12 @@ func (l *life) takeBack(rec *queued) (*replica.Restore, error) {
 	s := l.s
 	s.cutTo = l.w.truth.before(s.held, rec.Zxid)
 	var err error
-	if rec.Op == replica.DropBehind {
+	switch {
+	case l.w.mutant(truncateNot) && rec.Op == replica.Truncate, l.w.mutant(dropNot) && rec.Op == replica.DropBehind:
+	case l.w.mutant(dropOnce) && rec.Op == replica.DropBehind && s.held == l.w.truth.norm(rec.Zxid):
+	case rec.Op == replica.DropBehind:
 		_, err = storage.DropBehind(l.dirs, rec.Zxid, storage.Limits{})
-	} else {
+	default:
 		_, err = storage.TakeBack(l.dirs, rec.Zxid, storage.Limits{})
 	}
 	if err != nil {
@@ -262,6 +384,9 @@ func (l *life) startSnapshot(snap *replica.Snapshot) {
 		l.giveUp()
 	}
 	l.w.trace("%d: snapshot 0x%x begins, received %v", l.s.id, snap.Zxid, snap.Received)
+	if snap.Received && l.w.mutant(receivedUnwritten) {
+		l.put(replica.Event{Kind: replica.SnapshotDone, Received: true})
+	}
 	j := &snapshotJob{snap: snap}
 	l.job = j
 	l.after(l.pace(l.w.prof.diskDelay), func() { l.snapshotTurn(j) })
@@ -280,15 +405,33 @@ func (l *life) snapshotTurn(j *snapshotJob) {
 	if l.job != j {
 		return
 	}
-	var done bool
+	var done, failed bool
+	if j.snap.Received {
+		l.s.cutTo = l.w.truth.common(l.s.held, j.snap.Zxid)
+	}
 	alive := l.guard(func() {
 		var err error
-		if done, err = l.snapshotStep(j); err != nil {
-			l.w.fail("snapshot", "server %d: %v", l.s.id, err)
+		if done, err = l.snapshotStep(j); err != nil && !j.snap.Received {
+			l.w.met("snapshot lost its file") // the log was cut and read again meanwhile
+		} else if err != nil && !l.s.disk.failed {
+			l.w.fail("snapshot", "server %d cannot write a snapshot: %v", l.s.id, err)
 		}
+		failed = err != nil
 	})
-	if !alive {
+	switch {
+	case !alive:
 		return
+	case failed:
+		l.w.met("snapshot failed")
+		l.s.cutTo = -1
+		l.giveUp()
+		l.put(replica.Event{Kind: replica.SnapshotDone, Received: j.snap.Received, Failed: true})
+		return
+	}
+	if j.snap.Received {
+		if l.s.cutTo = -1; done {
+			l.s.held = l.w.truth.norm(j.snap.Zxid)
+		}
 	}
 	if !done {
 		l.after(l.pace(l.w.prof.diskDelay), func() { l.snapshotTurn(j) })
@@ -296,10 +439,9 @@ func (l *life) snapshotTurn(j *snapshotJob) {
 	}
 	l.job = nil
 	l.w.met("snapshot written")
-	if j.snap.Received {
-		l.s.held = l.w.truth.norm(j.snap.Zxid)
+	if !j.snap.Received || !l.w.mutant(receivedUnwritten) {
+		l.put(replica.Event{Kind: replica.SnapshotDone, Received: j.snap.Received})
 	}
-	l.put(replica.Event{Kind: replica.SnapshotDone, Received: j.snap.Received})
 }
 
 func (l *life) snapshotStep(j *snapshotJob) (done bool, err error) {

@@ -102,11 +102,7 @@ func (w *world) begin() {
 	p := &w.prof
 	var text strings.Builder
 	for id := int64(1); id <= int64(p.voters+p.observers); id++ {
-		role := "participant"
-		if id > int64(p.voters) {
-			role = "observer"
-		}
-		fmt.Fprintf(&text, "server.%d=h%d:2888:3888:%s\n", id, id, role)
+		text.WriteString(memberLine(id, id > int64(p.voters)) + "\n")
 	}
 	text.WriteString("version=0")
 	m, err := members.Parse([]byte(text.String()))
@@ -115,7 +111,7 @@ func (w *world) begin() {
 	}
 	w.members, w.quorum = m, zab.NewQuorum(m)
 	for _, one := range m.Members {
-		s := newServer(w, one.ID, one.Observer)
+		s := newServer(w, one.ID)
 		w.servers = append(w.servers, s)
 		w.after(w.rng.Int64N(4*p.tick), func() { w.start(s) })
 	}

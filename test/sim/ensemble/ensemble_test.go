@@ -59,6 +59,35 @@ func TestEnsembles(t *testing.T) {
 	for _, what := range slices.Sorted(maps.Keys(total)) {
 		t.Logf("%8d  %s", total[what], what)
 	}
+	for _, what := range edges {
+		if total[what] == 0 && n >= dailySeeds {
+			t.Errorf("%d seeds never met: %s", n, what)
+		}
+	}
+}
+
+// edges are what a simulator is for: if none of the seeds meets one of them, it
+// has gone blind.
+var edges = []string{
+	"leader established", "serving as LEADING", "serving as FOLLOWING", "serving as OBSERVING",
+	"power off", "kill", "clean stop", "blackout", "crash inside a call of storage", "torn log cut",
+	"server stopped by its disk", "slow disk", "pause", "server stood still",
+	"network cut in two", "network cut one way", "network with a bridge", "one way cut", "leader cut off", "link broken",
+	"snapshot sent", "log sent", "log cut", "log dropped", "snapshot written", "files purged",
+	"session begun", "session resumed", "session lost", "client died",
+	"event", "watches set again", "sync", "read", "read outside the loop", "write", "write refused",
+}
+
+// One seed is one run: everything that is said and logged is the same the second
+// time.
+func TestOneSeedIsOneRun(t *testing.T) {
+	n := max(*seeds/8, 4)
+	a, b := runMany(*first, n, noMutant), runMany(*first, n, noMutant)
+	for i := range a {
+		if a[i].Trail != b[i].Trail || !maps.Equal(a[i].Counts, b[i].Counts) {
+			t.Errorf("seed %d: two runs differ:\n%v\n%v", a[i].Seed, a[i].Counts, b[i].Counts)
+		}
+	}
 }
 
 // outcome is what came of one seed.

@@ -2,6 +2,7 @@ package ensemble
 
 import (
 	"fmt"
+	"slices"
 
 	"zooid/internal/storage"
 	"zooid/internal/wire"
@@ -33,7 +34,10 @@ func (w *world) strike() {
 		{p.kill, func() { w.fell(s, s.kill) }},
 		{p.cut, w.part},
 		{p.cut, func() { w.trace("the network is well"); w.mend() }},
+		{p.cut, w.isolateLeader},
 		{p.unlink, func() { w.breakLink(s) }},
+		{p.stop, func() { w.stop(s) }},
+		{p.fault, func() { s.disk.breakDown() }},
 		{p.pause, func() { w.pause(s) }},
 		{p.slow, func() { s.slow = w.now + w.upTo(20*p.tick); w.met("slow disk") }},
 		{p.blackout, w.blackout},
@@ -60,6 +64,14 @@ func (w *world) fell(s *server, how func()) {
 	}
 	how()
 	w.comeBack(s)
+}
+
+// stop takes a server down as an operator does.
+func (w *world) stop(s *server) {
+	if l := s.life; l != nil && !l.busy {
+		l.stop()
+		w.comeBack(s)
+	}
 }
 
 func (w *world) comeBack(s *server) {
@@ -92,6 +104,25 @@ func (w *world) blackout() {
 	w.met("blackout")
 	for _, s := range w.servers {
 		w.fell(s, s.powerOff)
+	}
+}
+
+// isolateLeader cuts the leader off for a while: what it is asked for
+// meanwhile goes into its log, and no further.
+func (w *world) isolateLeader() {
+	for _, s := range w.servers {
+		if s.life == nil || !s.life.serving || s.life.role.State != wire.Leading {
+			continue
+		}
+		friend := int64(0) // may still be reached
+		if w.chance(2) {
+			friend = 1 + w.rng.Int64N(int64(len(w.servers)))
+		}
+		w.cutWhere(func(a, b int64) bool { return (a == s.id || b == s.id) && a != friend && b != friend })
+		w.trace("leader %d is cut off: %v", s.id, w.cutPairs())
+		w.met("leader cut off")
+		w.after(w.upTo(20*w.prof.tick), w.mend)
+		return
 	}
 }
 
@@ -187,7 +218,7 @@ func (w *world) purge(s *server) {
 	if l := s.life; l != nil && !l.busy {
 		l.guard(func() {
 			removed, err := storage.Purge(l.dirs, 3)
-			if err != nil {
+			if err != nil && !s.disk.failed {
 				w.fail("purge", "server %d: %v", s.id, err)
 			}
 			if len(removed) > 0 {
@@ -205,13 +236,13 @@ func (w *world) heal() {
 	w.mend()
 	for _, s := range w.servers {
 		s.slow = 0
-		s.disk.cutIn = 0
+		s.disk.cutIn, s.disk.fault = 0, nil
 		if s.life == nil {
 			w.start(s)
 		}
 	}
 	p := &w.prof
-	bound := 100*p.tick + 5*p.initLimit + 3*p.maxNotify
+	bound := 120*p.tick + 5*p.initLimit + 3*p.maxNotify
 	if !w.play(w.now+bound, w.settled) {
 		w.fail("progress", "%d ms after the last harm: %s", bound, w.describe())
 	}
@@ -224,8 +255,8 @@ func (w *world) heal() {
 // settled says whether all servers serve under one leader and all clients are
 // content.
 func (w *world) settled() bool {
-	for _, s := range w.servers {
-		if s.life == nil || w.now < s.life.pausedTo || !s.life.serving || s.life.r.Outstanding() > 0 {
+	for _, s := range w.named() {
+		if s.life == nil || !s.life.serving || s.life.r.Outstanding() > 0 || w.now < s.life.pausedTo {
 			return false
 		}
 	}
@@ -268,20 +299,20 @@ func (w *world) describe() string {
 // steady lets the calm go on: nobody may change its role, no session may end.
 func (w *world) steady() {
 	epochs := map[int64]int64{}
-	for _, s := range w.servers {
+	for _, s := range w.named() {
 		epochs[s.id] = s.life.epoch
 	}
 	for _, c := range w.clients {
 		c.stable = c.id
 	}
 	w.play(w.now+30*w.prof.tick, func() bool { return false })
-	for _, s := range w.servers {
+	for _, s := range w.named() {
 		if !s.life.serving || s.life.epoch != epochs[s.id] {
 			w.fail("stable", "server %d has left epoch %d although all was well: %s", s.id, epochs[s.id], w.describe())
 		}
 	}
 	for _, c := range w.clients {
-		if c.stable != 0 && c.stable != c.id {
+		if c.stable != c.id {
 			w.fail("stable", "client %d has lost its session although all was well", c.n)
 		}
 	}
@@ -294,7 +325,7 @@ func (w *world) fallSilent() {
 		c.drop("the end")
 	}
 	gone := func() bool {
-		for _, s := range w.servers {
+		for _, s := range w.named() {
 			if s.life.r.SessionCount() > 0 || s.life.r.Outstanding() > 0 {
 				return false
 			}
@@ -304,7 +335,7 @@ func (w *world) fallSilent() {
 	if !w.play(w.now+60*w.prof.tick, gone) {
 		w.fail("sessions", "sessions of clients that are silent do not end: %s", w.describe())
 	}
-	for _, s := range w.servers {
+	for _, s := range w.named() {
 		if n := s.life.r.Tree().EphemeralCount(); n > 0 {
 			w.fail("ephemerals", "%d are left at server %d though all sessions have ended", n, s.id)
 		}
@@ -313,7 +344,13 @@ func (w *world) fallSilent() {
 
 // sameEverywhere compares all servers at the end.
 func (w *world) sameEverywhere() {
-	for _, s := range w.servers {
+	// A transaction of the servers' own may be on its way.
+	w.play(w.now+20*w.prof.tick, func() bool {
+		return !slices.ContainsFunc(w.named(), func(s *server) bool {
+			return w.truth.norm(s.life.r.Tree().LastZxid()) != w.truth.last()
+		})
+	})
+	for _, s := range w.named() {
 		zxid := w.truth.norm(s.life.r.Tree().LastZxid())
 		if zxid != w.truth.last() {
 			w.fail("end", "server %d ends at 0x%x, the history at 0x%x", s.id, zxid, w.truth.last())

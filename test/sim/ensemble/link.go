@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"io"
 
 	"zooid/internal/jute"
 	"zooid/internal/replica"
@@ -96,6 +97,10 @@ func (l *life) end(id zab.LinkID) *end {
 
 // send queues what the core has for the other side.
 func (e *end) send(p parcel) {
+	if p.stream == nil && e.l.w.mutant(overtake) {
+		e.packets(p.packets)
+		return
+	}
 	e.outbox = append(e.outbox, p)
 	e.ship()
 }
@@ -124,6 +129,12 @@ func (e *end) packets(b []byte) {
 		}
 		piece := bytes.Clone(b[:n])
 		b = b[n:]
+		if w.mutant(lostPacket) && w.chance(100) {
+			continue
+		}
+		if w.mutant(twicePacket) && n == len(piece) && w.chance(100) {
+			e.pipe.send(func() { e.peer.receive(piece) })
+		}
 		e.pipe.send(func() { e.peer.receive(piece) })
 	}
 }
@@ -142,7 +153,7 @@ func (e *end) streamStep() {
 		e.ship()
 		return
 	}
-	piece, done := j.step(w)
+	piece, done := e.part()
 	e.progress()
 	e.pipe.send(func() { e.peer.bulk(piece) })
 	if !done {
@@ -156,14 +167,19 @@ func (e *end) streamStep() {
 	e.ship()
 }
 
-// step makes one part of the snapshot.
-func (j *sending) step(w *world) (piece []byte, done bool) {
+// part makes one part of the snapshot.
+func (e *end) part() (piece []byte, done bool) {
+	j, w := e.job, e.l.w
 	s := j.stream.Snapshot
 	j.part++
 	switch j.part {
 	case 1:
 		return s.Sessions, false
 	case 2:
+		if w.mutant(streamNotExact) {
+			s.Walk.Abort()
+			s.Walk = e.l.r.Cut().Walk
+		}
 		return s.ACLs, false
 	}
 	piece, done = s.Walk.Next(nil, w.prof.turnOf(s))
@@ -177,11 +193,22 @@ func (j *sending) step(w *world) (piece []byte, done bool) {
 func (e *end) sendLog(after, upto int64) {
 	w := e.l.w
 	var buf []byte
+	first := true
 	err := e.l.dirs.CopyLog(after, upto, storage.Limits{}, func(zxid int64, entry []byte) error {
+		if skip := first && w.mutant(logBeginsLate); skip {
+			first = false
+			return nil
+		}
 		buf = (&wire.QuorumPacket{Type: wire.PacketProposal, Zxid: zxid, Data: entry}).Append(buf)
 		buf = (&wire.QuorumPacket{Type: wire.PacketCommit, Zxid: zxid}).Append(buf)
 		return nil
 	})
+	var gap *storage.HistoryError
+	if errors.As(err, &gap) { // a snapshot or a purge came between the search and this
+		w.met("log gone")
+		e.snap()
+		return
+	}
 	if err != nil {
 		w.fail("stream", "server %d cannot send its log behind 0x%x up to 0x%x: %v", e.l.s.id, after, upto, err)
 	}
@@ -209,17 +236,24 @@ func (e *end) snapshot(zxid int64) {
 		return
 	}
 	t := replica.NewRestore(e.l.cfg)
-	r := bufio.NewReaderSize(bytes.NewReader(e.received), 1<<20)
+	r := bufio.NewReaderSize(bytes.NewReader(append(e.received, "more"...)), 16<<10)
 	e.received = nil
 	info, err := storage.ReadStream(r, storage.Limits{}, t, nil)
 	if err == nil {
 		err = t.SnapshotDone(zxid)
 	}
-	if left := r.Buffered(); err != nil || left > 0 {
-		e.l.w.fail("stream", "the snapshot of the leader cannot be read: %v, %d bytes left", err, left)
+	if rest, _ := io.ReadAll(r); err != nil || string(rest) != "more" {
+		e.l.w.fail("stream", "the snapshot of the leader cannot be read: %v, or too much of the stream was: %q is left", err, rest)
 	}
 	e.l.w.trace("%d has loaded the leader's snapshot 0x%x, %d nodes", e.l.s.id, zxid, info.Nodes)
-	e.l.put(replica.Event{Kind: replica.Received, Peer: &replica.PeerEvent{Link: e.id, State: t}})
+	received := func() {
+		e.l.put(replica.Event{Kind: replica.Received, Peer: &replica.PeerEvent{Link: e.id, State: t}})
+	}
+	if e.l.w.mutant(receivedLate) {
+		e.l.after(e.l.w.upTo(e.l.w.prof.tick), received)
+		return
+	}
+	received()
 }
 
 // receive takes bytes of packets.

@@ -66,6 +66,10 @@ func (t *truth) change(zxid int64, typ wire.Opcode, session int64, body []byte) 
 		var x wire.SetDataTxn
 		x.Decode(&d)
 		t.note(string(x.Path), change{zxid, true, string(x.Data), t.now(string(x.Path)).owner})
+	case wire.OpReconfig:
+		var x wire.SetDataTxn
+		x.Decode(&d)
+		t.reconfigured(zxid, x.Data)
 	case wire.OpDelete:
 		var x wire.DeleteTxn
 		x.Decode(&d)

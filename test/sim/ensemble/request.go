@@ -9,15 +9,17 @@ import (
 
 // request is one request of a client.
 type request struct {
-	xid     int32
-	op      wire.Opcode
-	path    string
-	data    string
-	flags   int32
-	version int32
-	watch   bool
-	subs    []*request
-	mustSee int64 // what the answer to a sync has to show
+	xid              int32
+	op               wire.Opcode
+	path             string
+	data             string
+	flags            int32
+	version          int32
+	watch            bool
+	subs             []*request
+	mustSee          int64 // what the answer to a sync has to show
+	set              wire.SetWatches
+	joining, leaving string // of reconfig
 }
 
 const openACL = "\x00\x00\x00\x01\x00\x00\x00\x1f\x00\x00\x00\x05world\x00\x00\x00\x06anyone"
@@ -42,6 +44,17 @@ func (q *request) appendBody(b []byte) []byte {
 		return (&wire.SetDataRequest{Path: path, Data: []byte(q.data), Version: q.version}).Append(b)
 	case wire.OpExists, wire.OpGetData:
 		return (&wire.PathWatchRequest{Path: path, Watch: q.watch}).Append(b)
+	case wire.OpReconfig:
+		r := wire.ReconfigRequest{CurConfigID: -1}
+		if q.joining != "" {
+			r.Joining = []byte(q.joining)
+		}
+		if q.leaving != "" {
+			r.Leaving = []byte(q.leaving)
+		}
+		return r.Append(b)
+	case wire.OpSetWatches:
+		return q.set.Append(b, false)
 	case wire.OpSync:
 		return jute.AppendText(b, path)
 	case wire.OpMulti:
@@ -62,7 +75,7 @@ func (q *request) String() string {
 
 func (q *request) writes() bool {
 	switch q.op {
-	case wire.OpCreate, wire.OpDelete, wire.OpSetData, wire.OpMulti, wire.OpCloseSession:
+	case wire.OpCreate, wire.OpDelete, wire.OpSetData, wire.OpMulti, wire.OpCloseSession, wire.OpReconfig:
 		return true
 	}
 	return false

@@ -2,6 +2,7 @@ package ensemble
 
 import (
 	"zooid/internal/auth"
+	members "zooid/internal/ensemble"
 	"zooid/internal/replica"
 	"zooid/internal/storage"
 	"zooid/internal/wire"
@@ -11,14 +12,14 @@ import (
 // server is a member of the ensemble: a machine with a disk, on which one
 // process after the other runs.
 type server struct {
-	w        *world
-	id       int64
-	observer bool
-	disk     *disk
-	life     *life // nil while it is down
-	skew     int64 // of the wall clock
-	drift    int64 // of the monotonic clock, in permille
-	slow     int64 // until then the disk is slow
+	w     *world
+	id    int64
+	disk  *disk
+	life  *life // nil while it is down
+	skew  int64 // of the wall clock
+	drift int64 // of the monotonic clock, in permille
+	slow  int64 // until then the disk is slow
+	wiped bool  // the operator has begun anew with an empty disk
 
 	// held is the newest transaction that the disk will not lose: what it has
 	// acknowledged. cutTo, while the log is being cut, is how far held may go
@@ -47,6 +48,7 @@ type life struct {
 	role     replica.RoleChange
 	serving  bool // the role is complete
 	epoch    int64
+	members  *members.Membership
 
 	links    []*end
 	linkIDs  zab.LinkID
@@ -58,8 +60,8 @@ type life struct {
 	tail     int64 // the newest transaction in the core's log
 }
 
-func newServer(w *world, id int64, observer bool) *server {
-	s := &server{w: w, id: id, observer: observer, cutTo: -1}
+func newServer(w *world, id int64) *server {
+	s := &server{w: w, id: id, cutTo: -1}
 	s.skew = 1_700_000_000_000 + w.upTo(10_000)
 	if d := w.prof.drift; d > 0 {
 		s.drift = w.upTo(2*d) - d
@@ -68,18 +70,19 @@ func newServer(w *world, id int64, observer bool) *server {
 	return s
 }
 
-// config is that of a process that finds these epochs on its disk.
-func (s *server) config(accepted, current int64) replica.Config {
+// config is that of a process with these members.
+func (s *server) config(current, next *members.Membership) replica.Config {
+	own, _ := current.Member(s.id)
 	p := &s.w.prof
 	return replica.Config{
 		ServerID: s.id, TickTime: p.tick, Seed: s.w.rng.Uint64() | 1,
 		MinSessionTimeout: int32(4 * p.tick), MaxSessionTimeout: int32(20 * p.tick),
 		SnapCount: p.snapCount, SnapSize: p.snapSize,
-		Auth: &auth.Policy{DigestEnabled: true}, ExtendedTypes: true,
+		Auth: &auth.Policy{DigestEnabled: true, SkipACL: p.reconfig}, ExtendedTypes: true, ReconfigEnabled: p.reconfig,
 		Digest: true, CloseSessionPaths: p.closePaths,
 		ContainerInterval: 100 * p.tick, ContainerPerMinute: 10_000, Limits: p.limits,
 		Ensemble: &replica.EnsembleConfig{
-			Current: s.w.members, Observer: s.observer, AcceptedEpoch: accepted, CurrentEpoch: current,
+			Current: current, Next: next, Observer: own.Observer,
 			InitLimit: p.initLimit, SyncLimit: p.syncLimit,
 			MinNotification: p.minNotify, MaxNotification: p.maxNotify, FinalizeWait: p.finalizeWait, Hurry: p.hurry,
 			CommitLogCount: p.commitLog, ForceSnapshot: p.forceSnap, LogSync: p.logSync, LeaderServes: p.leaderServes,
@@ -260,11 +263,14 @@ func (l *life) carryOut(fx *replica.PeerEffects) {
 	for _, n := range fx.Notes {
 		l.w.trace("%d: %s %v", l.s.id, n.Text, n.Args)
 	}
+	if fx.Config != nil {
+		l.configure(fx.Config)
+	}
 	for i := range fx.Votes {
 		l.vote(fx.Votes[i].To, fx.Votes[i].Notification)
 	}
 	if fx.Reconnect {
-		for _, m := range l.w.members.Voters() {
+		for _, m := range l.members.Voters() {
 			if m.ID != l.s.id {
 				l.w.dial(l.w.channel(l.s.id, m.ID))
 			}
@@ -295,7 +301,13 @@ func (l *life) carryOut(fx *replica.PeerEffects) {
 	for _, x := range fx.Searches {
 		l.search(x)
 	}
-	if fx.Fatal != nil {
+	switch {
+	case fx.Fatal == nil:
+	case l.s.disk.failed:
+		l.w.met("server stopped by its disk")
+		l.s.kill()
+		l.w.comeBack(l.s)
+	default:
 		l.w.fail("fatal", "server %d ends with code %d: %s", l.s.id, fx.Fatal.Code, fx.Fatal.Why)
 	}
 }
@@ -327,10 +339,13 @@ func (l *life) search(x replica.Search) {
 		found := zab.Found{}
 		alive := l.guard(func() {
 			f, err := storage.FindSync(l.dirs, x.Peer, x.Lowest, limit, storage.Limits{})
-			found = zab.Found{OK: err == nil && f.Kind != storage.SyncImpossible, From: x.Peer, Choice: zab.SyncChoice{Method: zab.Diff}, Why: f.Reason}
 			if err != nil {
-				found.Why = err.Error()
+				l.w.fail("disk", "server %d cannot search its logs: %v", l.s.id, err)
 			}
+			if l.w.mutant(foundAnyway) && x.Peer > 0 {
+				f.Kind = storage.SyncExact
+			}
+			found = zab.Found{OK: f.Kind != storage.SyncImpossible, From: x.Peer, Choice: zab.SyncChoice{Method: zab.Diff}, Why: f.Reason}
 		})
 		if alive {
 			l.put(replica.Event{Kind: replica.Searched, Peer: &replica.PeerEvent{Link: x.Link, Found: found}})

@@ -3,7 +3,9 @@ package ensemble
 import (
 	"zooid/internal/replica"
 	"zooid/internal/storage"
+	"zooid/internal/vfs"
 	"zooid/internal/wire"
+	"zooid/internal/zab"
 )
 
 // restorer is the target of a recovery.
@@ -30,7 +32,7 @@ func (w *world) start(s *server) {
 	}
 	alive := l.guard(func() {
 		if err := l.boot(); err != nil {
-			w.fail("recovery", "server %d refuses to start: %v", s.id, err)
+			l.bad(err, "recovery", "it refuses to start")
 		}
 	})
 	s.disk.cutIn = 0
@@ -54,20 +56,32 @@ func (l *life) boot() error {
 		return err
 	}
 	l.dirs = dirs
-	l.cfg = l.s.config(0, 0)
+	current, next, err := l.loadConfig()
+	if err != nil {
+		return err
+	}
+	l.members = current
+	l.cfg = l.s.config(current, next)
 	t := &restorer{replica.NewRestore(l.cfg)}
-	report, err := storage.Recover(dirs, storage.RecoverOptions{AutoCreate: true}, t)
+	report, err := storage.Recover(dirs, storage.RecoverOptions{AutoCreate: !l.s.wiped, ReadOnly: l.w.mutant(recoverUnsynced)}, t)
 	if err != nil {
 		return err
 	}
-	accepted, current, err := storage.LoadEpochs(dirs, report.LastZxid)
+	accepted, entered, err := storage.LoadEpochs(dirs, report.LastZxid)
 	if err != nil {
 		return err
 	}
-	l.cfg.Ensemble.AcceptedEpoch, l.cfg.Ensemble.CurrentEpoch = accepted, current
+	if l.w.mutant(forgetAccepted) {
+		accepted = zab.EpochOf(report.LastZxid)
+	}
+	if l.w.mutant(forgetCurrent) {
+		entered = zab.EpochOf(report.LastZxid)
+	}
+	l.cfg.Ensemble.AcceptedEpoch, l.cfg.Ensemble.CurrentEpoch = accepted, entered
 	l.r = replica.New(l.cfg)
 	l.r.Install(t.Restore)
-	if report.Empty {
+	l.cfg.Ensemble.Uninitialised = report.LastZxid < 0
+	if report.Empty && report.LastZxid == 0 {
 		j := &snapshotJob{snap: l.r.Cut()}
 		for done := false; !done; {
 			if done, err = l.snapshotStep(j); err != nil {
@@ -77,7 +91,7 @@ func (l *life) boot() error {
 	}
 	l.r.Start(l.clock())
 	l.log = l.openLog()
-	l.w.trace("%d: starts at 0x%x, epochs %d %d, %d transactions, torn %v", l.s.id, report.LastZxid, accepted, current, report.Txns, report.Torn)
+	l.w.trace("%d: starts at 0x%x, epochs %d %d, %d transactions, torn %v", l.s.id, report.LastZxid, accepted, entered, report.Txns, report.Torn)
 	if t.Mismatches > 0 {
 		l.w.fail("I5", "server %d: %d transactions of the log have another digest than the tree", l.s.id, t.Mismatches)
 	}
@@ -95,6 +109,56 @@ func (s *server) powerOff() {
 	silent := s.w.chance(2)
 	s.end(silent)
 	s.disk.use(s.disk.mem.CrashClone(s.w.rng.Uint64()))
+}
+
+// cannotGoBack is what a process panics with that is told to go back to where it
+// never was.
+type cannotGoBack struct{}
+
+// wipe is what such an error asks the operator for: the server begins anew and
+// has no vote until it has the leader's data. What it has promised stays.
+func (s *server) wipe() {
+	accepted, _, err := s.life.dirs.ReadEpoch(storage.AcceptedEpoch)
+	if err != nil {
+		s.w.fail("epochs", "server %d: %v", s.id, err)
+	}
+	s.kill()
+	s.disk.use(vfs.NewMem())
+	s.wiped, s.held, s.cutTo = true, 0, -1
+	dirs, err := storage.OpenDirs(s.disk.fs, dataDir, "", true)
+	if err == nil {
+		err = dirs.WriteEpoch(storage.AcceptedEpoch, accepted)
+	}
+	if err != nil {
+		s.w.fail("disk", "server %d: %v", s.id, err)
+	}
+	dirs.Close()
+	s.w.comeBack(s)
+}
+
+// stop ends the process as an operator does: everything that waits for the disk
+// is done first.
+func (l *life) stop() {
+	l.w.met("clean stop")
+	alive := true
+	for len(l.queue) > 0 && alive {
+		if l.queue[0].Op != replica.Append {
+			rec := l.queue[0]
+			l.queue = l.queue[1:]
+			l.perform(&rec)
+			alive = l.s.life == l
+			continue
+		}
+		rec := l.queue[0]
+		l.queue = l.queue[1:]
+		if alive = l.guard(func() { l.append(&rec) }); alive {
+			l.commit([]queued{rec})
+			alive = l.s.life == l
+		}
+	}
+	if alive {
+		l.s.kill()
+	}
 }
 
 // kill ends the process: files stay as they are, synced or not.

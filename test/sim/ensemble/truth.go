@@ -19,6 +19,7 @@ type truth struct {
 	// Of each established epoch: its leader, and the last transaction of the
 	// history that it began with.
 	leaders, base map[int64]int64
+	newest        int64 // established epoch
 	// The committed transactions in order, and where each stands.
 	committed []int64
 	at        map[int64]int
@@ -28,6 +29,7 @@ type truth struct {
 	asked     map[[2]int64]int64 // session and xid -> zxid
 	// ephemerals are paths that a session has made, if they are still its own.
 	ephemerals map[int64][]string
+	configs    []config        // committed ones, oldest first
 	told       map[int64]int64 // epoch -> newest transaction that a client knows of
 	given      map[string]bool // sequential paths
 }
@@ -78,6 +80,19 @@ func (t *truth) before(from, zxid int64) int64 {
 		from = t.txns[from].prev
 	}
 	return from
+}
+
+// common is where two histories part.
+func (t *truth) common(a, b int64) int64 {
+	a, b = t.norm(a), t.norm(b)
+	for a != b {
+		if a > b {
+			a = t.txns[a].prev
+		} else {
+			b = t.txns[b].prev
+		}
+	}
+	return a
 }
 
 // contains says whether the history that ends with from has a transaction.
@@ -140,16 +155,17 @@ func (t *truth) established(l *life, epoch, tail int64) {
 		t.w.fail("one leader", "servers %d and %d lead epoch %d", other, l.s.id, epoch)
 	}
 	t.w.met("leader established")
+	if last := t.newest; epoch < last {
+		t.w.fail("one leader", "server %d establishes epoch %d after epoch %d", l.s.id, epoch, last)
+	} else if begin := t.before(tail, zab.EpochStart(last)); last > 0 && begin != t.base[last] {
+		// What an established epoch left out never comes back.
+		t.w.fail("committed", "server %d leads epoch %d with a history that goes to 0x%x before epoch %d, which began at 0x%x", l.s.id, epoch, begin, last, t.base[last])
+	}
+	t.newest = epoch
 	t.leaders[epoch], t.base[epoch] = l.s.id, t.norm(tail)
 	t.w.trace("%d: leads epoch %d from 0x%x on; 0x%x was committed", l.s.id, epoch, tail, t.last())
-	// A leader may learn late that a quorum had synchronised with it: what a later
-	// one has committed meanwhile is none of its business.
-	i := len(t.committed) - 1
-	for i >= 0 && t.committed[i]>>32 >= epoch {
-		i--
-	}
-	if i >= 0 && !t.contains(tail, t.committed[i]) {
-		t.w.fail("committed", "server %d leads epoch %d with a history that ends with 0x%x, but 0x%x was committed", l.s.id, epoch, tail, t.committed[i])
+	if !t.contains(tail, t.last()) {
+		t.w.fail("committed", "server %d leads epoch %d with a history that ends with 0x%x, but 0x%x was committed", l.s.id, epoch, tail, t.last())
 	}
 	t.commit(l, tail)
 }
@@ -173,7 +189,7 @@ func (t *truth) commit(l *life, zxid int64) {
 		t.committed = append(t.committed, list[i].zxid)
 		t.changes(list[i])
 	}
-	if !t.w.quorum.Contains(func(id int64) bool { return t.contains(t.w.server(id).atLeast(), zxid) }) {
+	if !t.configAt(zxid).Contains(func(id int64) bool { return t.contains(t.w.server(id).atLeast(), zxid) }) {
 		t.w.fail("durable", "server %d shows 0x%x, which no quorum has on its disks: %v", l.s.id, zxid, t.onDisk())
 	}
 }
