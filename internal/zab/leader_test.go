@@ -3,6 +3,7 @@ package zab
 import (
 	"fmt"
 	"testing"
+
 	"zooid/internal/wire"
 )
 
