@@ -181,7 +181,7 @@ func (r *Replica) upToDate() {
 	p := r.peer
 	if m := p.offered; m != nil {
 		p.offered = nil
-		if r.activate(m, nil, 0) {
+		if r.isCommitted(m) && r.activate(m, nil, 0) {
 			r.leave("the leader's configuration gives this server another part, or has another leader")
 			return
 		}

@@ -133,12 +133,21 @@ func (r *Replica) sendWhatLacks(k *zab.LearnerLink, c zab.SyncChoice, entries []
 		k.Send(&wire.QuorumPacket{Type: wire.PacketProposal, Zxid: entries[i].zxid, Data: entries[i].entry})
 		k.Send(&wire.QuorumPacket{Type: wire.PacketCommit, Zxid: entries[i].zxid})
 	}
+	// A learner takes the configuration of NEWLEADER for committed and what it
+	// sees after it for newer: while one is only proposed it is told of the other
+	// one, and first.
+	pending := r.leader == nil || r.leader.Reconfiguring()
+	if pending {
+		r.host().Synchronise(r.now.Mono, k, []byte(r.peer.current.Text()))
+	}
 	if !k.Observer {
 		for i := r.inflightHead; i < len(r.inflight); i++ {
 			k.Send(&wire.QuorumPacket{Type: wire.PacketProposal, Zxid: r.inflight[i].zxid, Data: r.inflight[i].entry})
 		}
 	}
-	r.host().Synchronise(r.now.Mono, k, []byte(r.lastSeen().Text()))
+	if !pending {
+		r.host().Synchronise(r.now.Mono, k, []byte(r.lastSeen().Text()))
+	}
 	k.Method = c.Method
 	r.measureSyncs(c.Method)
 	if c.Method == zab.Snap {

@@ -278,6 +278,14 @@ func (r *Replica) seeNewLeader() {
 	r.see(m)
 }
 
+// isCommitted says whether the configuration of NEWLEADER is in force. One of a
+// transaction that the leader has not committed yet is only seen: Apache's leader
+// sends the last-seen one, whatever becomes of it.
+func (r *Replica) isCommitted(m *ensemble.Membership) bool {
+	p := r.peer
+	return m.Version <= max(p.committed, r.tree.LastZxid(), zab.EpochStart(p.learner.Epoch()))
+}
+
 // activated takes the commit of a reconfiguration.
 func (r *Replica) activated(q *wire.QuorumPacket) {
 	d := jute.NewDecoder(q.Data)

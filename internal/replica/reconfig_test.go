@@ -149,6 +149,44 @@ func TestOneReconfigAtATime(t *testing.T) {
 	}
 }
 
+// TestJoiningBesideAReconfig: a learner that joins while a reconfiguration is
+// proposed, and not committed, does not take it for committed. It would tell the
+// others so, and one that the new configuration makes a quorum by itself would
+// lead without what was committed elsewhere. Apache's learners do take it so.
+func TestJoiningBesideAReconfig(t *testing.T) {
+	const five = threeVoters + " server.4=h4:1:2:participant server.5=h5:1:2:participant server.6=h6:1:2:observer"
+	c, _ := reconfigCluster(t, five, nil)
+	c.start()
+	leader, joiner := c.serving(), c.servers[6]
+	if leader.id != 5 {
+		t.Fatalf("server %d leads", leader.id)
+	}
+	old := leader.show()
+	leader.open(1, 5000, 0)
+	q := &wire.ReconfigRequest{Leaving: []byte("5"), CurConfigID: -1}
+	leader.post(Event{Kind: ClientBatch, Conn: 1, Frames: leader.req(1, wire.OpReconfig, q)})
+	for _, id := range []int64{1, 2, 6} {
+		c.isolate(id) // before they hear of it
+	}
+	c.settle()
+	delete(c.cut, joiner.id)
+	c.until("the observer is back", joiner.r.Serving)
+	if !leader.r.leads() || leader.r.peer.next == nil {
+		t.Fatalf("the reconfiguration does not wait for the two that are cut off\n%s", c.story())
+	}
+	if got := joiner.r.Membership().Text(); got != old {
+		t.Errorf("what is only proposed is in force:\n%s", got)
+	}
+	if p := joiner.r.peer; p.next != nil {
+		t.Errorf("an observer is told of what is only proposed:\n%s", p.next.Text())
+	}
+	if got := joiner.show(); got != old {
+		t.Errorf("what is only proposed is shown:\n%s", got)
+	}
+	clear(c.cut)
+	c.until("it is committed", func() bool { return joiner.show() != old && c.servers[1].show() == joiner.show() })
+}
+
 // TestLeaderHandsOver: a leader that is removed names the next one, follows it
 // without a vote, and its client stays.
 func TestLeaderHandsOver(t *testing.T) {

@@ -423,7 +423,9 @@ func (l *life) snapshotTurn(j *snapshotJob) {
 		return
 	case failed:
 		l.w.met("snapshot failed")
-		l.s.cutTo = -1
+		if !j.snap.Received {
+			l.s.cutTo = -1
+		} // else it may be there all the same, and the process ends
 		l.giveUp()
 		l.put(replica.Event{Kind: replica.SnapshotDone, Received: j.snap.Received, Failed: true})
 		return
