@@ -48,7 +48,7 @@ server=("$ZOOID" server "${ZOOFLAGS[@]}" "$ZOOCFG")
 out="$ZOO_LOG_DIR/zookeeper-$USER-server-$HOSTNAME.out"
 
 case $1 in
-  start | stop | restart)
+  start | stop | restart | handover)
     exec "$ZOOID" daemon "$1" --pid-file "$ZOOPIDFILE" --out "$out" "${ZOOFLAGS[@]}" "$ZOOCFG"
     ;;
   start-foreground)
@@ -68,6 +68,6 @@ case $1 in
     printf '> "%s" 2>&1 < /dev/null\n' "$out"
     ;;
   *)
-    echo "Usage: $0 [--config <conf-dir>] {start|start-foreground|stop|version|restart|status|print-cmd}" >&2
+    echo "Usage: $0 [--config <conf-dir>] {start|start-foreground|stop|version|restart|status|print-cmd|handover}" >&2
     ;;
 esac

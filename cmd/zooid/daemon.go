@@ -77,6 +77,7 @@ func newDaemonCommand() *cobra.Command {
 		}
 		return d.start()
 	})
+	verb("handover", "Have another member lead, if the server that the pid file names does", d.handover)
 	verb("dirs", "Check that the data directories exist, and create none", d.dirs)
 	verb("where", "Print dataLogDir (if set) and dataDir, a line each", d.where)
 	cmd.AddCommand(&cobra.Command{

@@ -47,12 +47,25 @@ func alive(pid int) bool {
 // Java's: after a reboot the number in a pid file can belong to anything. Where
 // the system does not say what a process runs, it is taken for one.
 func isServer(pid int) bool {
+	program, cmdline := commandOf(pid)
+	return len(cmdline) == 0 || program == "zooid" || bytes.Contains(cmdline, []byte("org.apache.zookeeper.server."))
+}
+
+// isZooid tells whether a process is ours for certain.
+func isZooid(pid int) bool {
+	program, _ := commandOf(pid)
+	return program == "zooid"
+}
+
+// commandOf is the name of the program that a process runs, and its whole command
+// line; nothing where the system does not say it.
+func commandOf(pid int) (program string, cmdline []byte) {
 	cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	if err != nil || len(cmdline) == 0 {
-		return true
+		return "", nil
 	}
-	program, _, _ := bytes.Cut(cmdline, []byte{0})
-	return filepath.Base(string(program)) == "zooid" || bytes.Contains(cmdline, []byte("org.apache.zookeeper.server."))
+	first, _, _ := bytes.Cut(cmdline, []byte{0})
+	return filepath.Base(string(first)), cmdline
 }
 
 // waitGone waits until a process that is not a child has ended.

@@ -92,17 +92,30 @@ func profile(name string) (stop func(), err error) {
 }
 
 // serve runs a node until the context ends or the node fails.
+//
+// SIGUSR2 has another member lead, if this one does.
 func serve(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
+	handOver := make(chan os.Signal, 1)
+	signal.Notify(handOver, syscall.SIGUSR2)
+	defer signal.Stop(handOver)
 	n, err := node.Start(cfg, node.Options{Log: log, ReadsInLoop: os.Getenv("ZOOID_READS_IN_LOOP") != ""})
 	if err != nil {
 		return withExitCode(err)
 	}
 	notifyReady()
-	select {
-	case <-ctx.Done():
-		log.Info("stopping: answering what is in flight")
-	case <-n.Failed():
-		log.Error("the server stops", "error", n.Err())
+	for running := true; running; {
+		select {
+		case <-handOver:
+			if err := n.HandOver(); err != nil {
+				log.Warn("asked to hand over the leadership", "error", err)
+			}
+			continue
+		case <-ctx.Done():
+			log.Info("stopping: answering what is in flight")
+		case <-n.Failed():
+			log.Error("the server stops", "error", n.Err())
+		}
+		running = false
 	}
 	notifyStopping()
 	stopErr := n.Stop()

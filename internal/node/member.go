@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -36,12 +37,14 @@ type member struct {
 	role     replica.RoleChange // the newest one
 	endRole  context.CancelFunc // ends what goroutines do for the role
 	roleCtx  context.Context
-	state    atomic.Int32 // wire.PeerState; any goroutine
-	readOnly atomic.Bool  // serves clients that only read; any goroutine
-	epoch    atomic.Int64 // any goroutine
-	leader   atomic.Int64 // server id; any goroutine
-	master   atomic.Int64 // server id of the one that is learnt from; any goroutine
-	halted   bool         // the server stops
+	state    atomic.Int32  // wire.PeerState; any goroutine
+	readOnly atomic.Bool   // serves clients that only read; any goroutine
+	epoch    atomic.Int64  // any goroutine
+	leader   atomic.Int64  // server id; any goroutine
+	master   atomic.Int64  // server id of the one that is learnt from; any goroutine
+	halted   bool          // the server stops
+	heir     chan struct{} // closed once another server leads, nil if nobody waits for it; under heirLock
+	heirLock sync.Mutex
 	votes    atomic.Int32 // messages of the election that wait for the loop
 	since    atomic.Int64 // clock at which the role began to serve; any goroutine
 	phase    atomic.Pointer[peerPhase]
@@ -186,6 +189,9 @@ func (m *member) carry(fx *replica.PeerEffects) {
 	if fx.Reconnect {
 		m.election.ConnectAll()
 	}
+	if fx.Stays {
+		m.handedOver()
+	}
 	for i := range fx.Roles {
 		m.change(&fx.Roles[i])
 	}
@@ -229,6 +235,9 @@ func (m *member) change(c *replica.RoleChange) {
 	}
 	m.state.Store(int32(c.State))
 	m.leader.Store(c.Leader)
+	if c.Serving && c.State != wire.Leading {
+		m.handedOver()
+	}
 	m.measureRole(c)
 	if c.Serving {
 		m.epoch.Store(c.Epoch)

@@ -270,6 +270,9 @@ func (n *Node) Stop() error {
 }
 
 func (n *Node) stop() error {
+	if n.member != nil {
+		n.member.handOver()
+	}
 	n.serving.Store(false)
 	close(n.stopping)
 	if n.port != nil {

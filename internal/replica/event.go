@@ -53,6 +53,8 @@ const (
 	Reach
 	// Consulted is the word of the oracle: Grants.
 	Consulted
+	// HandOver asks a leader to have another server lead.
+	HandOver
 	// LinkUp is a connection between a learner and its leader: Link, Term.
 	LinkUp
 	// LinkDown says that a connection is gone: Link, Why; or that none could be
@@ -227,6 +229,9 @@ type PeerEffects struct {
 	Links      []zab.LinkID
 	// Searches ask for a look into the log.
 	Searches []Search
+	// Stays says that the server was asked to hand over the leadership and will
+	// not.
+	Stays bool
 	// Notes are lines for the log.
 	Notes []Note
 	// Fatal ends the process.

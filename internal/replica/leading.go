@@ -252,7 +252,9 @@ func (r *Replica) fromLearner(k *zab.LearnerLink, q *wire.QuorumPacket) {
 		r.answerRevalidate(k, q.Data)
 	case wire.PacketRequest:
 		r.leader.Heard(r.now.Mono, k)
-		if r.leads() {
+		// What comes while the leadership is handed over is asked of the next
+		// leader, once this one is gone.
+		if r.leads() && !r.leader.HandingOver() {
 			r.learnerRequest(k, q)
 		}
 	default:

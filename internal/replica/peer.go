@@ -369,6 +369,8 @@ func (r *Replica) peerEvent(e *Event) {
 		r.voted(p.election.Lost(ev.From, ev.Lost))
 	case Consulted:
 		r.consulted(ev.Grants)
+	case HandOver:
+		r.beginHandOver()
 	case LinkUp:
 		r.linkUp(ev.Link, ev.Term)
 	case LinkDown:
@@ -466,6 +468,9 @@ func (r *Replica) lastSeen() *ensemble.Membership {
 // peerTick lets time pass for the role.
 func (r *Replica) peerTick() {
 	p := r.peer
+	if r.leader != nil && r.leader.HandingOver() && r.now.Mono-p.suspendedAt > r.cfg.TickTime/2 {
+		r.leave("the leadership is handed over, although nobody holds everything that was proposed")
+	}
 	if r.suspended && r.now.Mono-p.suspendedAt > r.cfg.TickTime {
 		r.closeAll("the server has lost its quorum")
 	}
@@ -517,6 +522,7 @@ func (r *Replica) recount() {
 // endStep collects which connections have something to say.
 func (r *Replica) endStep() {
 	p := r.peer
+	r.endHandOver()
 	if r.leads() && r.leader.Full() {
 		r.leave("the zxids of the epoch are used up; the next leader begins another")
 	}

@@ -310,7 +310,7 @@ func (r *Replica) tick(e *Event) {
 	if r.peer != nil {
 		r.peerTick()
 	}
-	if r.leads() {
+	if r.leads() && !r.leader.HandingOver() {
 		r.expireSilent()
 		r.sweepContainers()
 	} else if r.sessions.locals > 0 {

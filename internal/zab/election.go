@@ -127,12 +127,15 @@ type Election struct {
 	state    wire.PeerState
 	looking  bool // between Look and a decision or a restart
 	round    int64
-	own      Vote // what Look began with, its round aside
-	proposal Vote // its round is not kept up: see round
-	current  Vote // the last decision, or the first own vote
+	own      Vote  // what Look began with, its round aside
+	favoured int64 // whom the next Look begins with instead of the server itself; 0 for nobody
+	proposal Vote  // its round is not kept up: see round
+	current  Vote  // the last decision, or the first own vote
 
 	received map[int64]seenVote // of this round
 	outside  map[int64]seenVote // of servers that are not looking
+	// elsewhere are servers that were not looking when they were heard last.
+	elsewhere map[int64]bool
 
 	interval  int64 // the wait for a message, before it doubles
 	deadline  int64
@@ -189,7 +192,7 @@ func (e *Election) Look(now int64, h History) Effects {
 		e.current = Vote{Leader: e.opt.Self, Zxid: h.Zxid, PeerEpoch: h.Epoch}
 	}
 	e.state, e.looking, e.finishing = wire.Looking, true, false
-	e.received, e.outside = map[int64]seenVote{}, map[int64]seenVote{}
+	e.received, e.outside, e.elsewhere = map[int64]seenVote{}, map[int64]seenVote{}, map[int64]bool{}
 	e.interval = e.opt.MinInterval
 	e.round++
 	e.own = Vote{Leader: noID, Zxid: noID, PeerEpoch: noID}
@@ -198,12 +201,21 @@ func (e *Election) Look(now int64, h History) Effects {
 	}
 	if e.quorums.current.Voter(e.opt.Self) {
 		e.own.Leader = e.opt.Self
+		if e.favoured != 0 && e.quorums.Voter(e.favoured) {
+			e.own.Leader = e.favoured
+		}
 	}
+	e.favoured = 0
 	e.proposal = e.own
 	e.wait(now)
 	e.notifyAll(now)
 	return e.take()
 }
+
+// Favour has the next Look, and no later one, begin with a vote for another
+// server, whose history must be the same as the own one. To others it is a vote
+// like one that was changed in the course of the voting.
+func (e *Election) Favour(id int64) { e.favoured = id }
 
 // Tick tells the time. From the deadline on it ends the final wait, or repeats
 // the proposal, or asks for connections: delivered says whether some message

@@ -270,6 +270,36 @@ func TestHurryAnswersAWorseVote(t *testing.T) {
 	}
 }
 
+// A voter that has decided for the proposal already needs no waiting for: the
+// others were quicker than the one that they elect.
+func TestHurryHearsWhoHasDecided(t *testing.T) {
+	for _, hurry := range []bool{true, false} {
+		s := newScript(t, ElectionOptions{Self: 2, Hurry: hurry}, threeServers, fresh)
+		s.undecided("two of three", s.said(1, wire.Looking, Vote{2, 7, 1, 1}).Decided)
+		s.undecided("decided for another", s.said(3, wire.Following, Vote{3, 7, 1, 1}).Decided)
+		s.undecided("decided in another round", s.said(3, wire.Following, Vote{2, 7, 1, 2}).Decided)
+		if !hurry {
+			continue // it joins them: there is a quorum by now
+		}
+		s.decided(s.said(3, wire.Following, Vote{2, 7, 1, 1}).Decided, wire.Leading, 2)
+	}
+}
+
+// What is said to a server that still follows is lost there: it is said again
+// when that one looks for a leader too, even if it says the same.
+func TestHurrySaysAgain(t *testing.T) {
+	for _, hurry := range []bool{true, false} {
+		s := newScript(t, ElectionOptions{Self: 2, Hurry: hurry}, threeServers, fresh)
+		s.said(1, wire.Following, Vote{3, 7, 1, 0})
+		for n := range 2 {
+			got := sentTo(s.said(1, wire.Looking, Vote{2, 7, 1, 1}))
+			if want := hurry && n == 0; want != slices.Contains(got, 1) || len(got) > 1 {
+				t.Errorf("hurry %v: told %v when it said it the %d. time", hurry, got, n+1)
+			}
+		}
+	}
+}
+
 func TestWeightZeroIsNeverElected(t *testing.T) {
 	const config = "server.1=a:1:2 server.2=b:1:2 server.3=c:1:2 group.1=1:2:3 weight.3=0 version=5"
 	s := newScript(t, ElectionOptions{Self: 1}, config, fresh)

@@ -31,9 +31,10 @@ func (v seenVote) agrees(other seenVote) bool {
 // hear takes a message of a voter while the server is looking.
 func (e *Election) hear(now, from int64, n *wire.Notification) {
 	v := Vote{Leader: n.Leader, Zxid: n.Zxid, PeerEpoch: n.PeerEpoch, Round: n.Round}
-	if n.State == wire.Looking && (v.Round < e.round || e.missed(v)) {
+	if n.State == wire.Looking && (v.Round < e.round || e.missed(from, v)) {
 		e.answer(now, from, e.vote())
 	}
+	e.elsewhere[from] = n.State != wire.Looking
 	counts := e.counts(n.State, v)
 	if e.finishing && !e.beats(v, e.proposal) {
 		// The final wait is for better votes only, and goes on until nothing
@@ -42,8 +43,9 @@ func (e *Election) hear(now, from int64, n *wire.Notification) {
 		// told the round, and its vote in it will follow.
 		e.deadline = now + e.opt.FinalizeWait
 		// Who changes its mind to a worse vote, having been elsewhere in
-		// between, does not take back what made the quorum.
-		if counts && n.State == wire.Looking && v == e.vote() {
+		// between, does not take back what made the quorum. Who has decided for the
+		// proposal already, in this round, will hear of no better one.
+		if counts && v == e.vote() && (n.State == wire.Looking || e.opt.Hurry) {
 			e.received[from] = seenVote{Vote: v}
 			e.hurry()
 		}
@@ -72,13 +74,14 @@ func (e *Election) joining(state wire.PeerState, v Vote) bool {
 	return e.next != nil && state == wire.Looking && v.Leader == noID && v.Round > e.round
 }
 
-// missed says whether the sender of a vote may have missed the proposal, which is
-// better: what was said to it while it still followed the leader that was lost
-// is forgotten there. Apache's server repeats its vote after an interval; who is
-// in a hurry answers. No answer draws another one: the sender takes the better
-// vote.
-func (e *Election) missed(v Vote) bool {
-	return e.opt.Hurry && v.Round == e.round && e.beats(e.proposal, v)
+// missed says whether the sender of a vote may have missed the proposal: it is
+// better, or the sender had just said that it was not looking. What is said to a
+// server while it still follows the leader that was lost is forgotten there.
+// Apache's server repeats its vote after an interval, and waits for the rest of a
+// quorum; who is in a hurry answers. No answer draws another one: the sender
+// takes a better vote, and goes on looking.
+func (e *Election) missed(from int64, v Vote) bool {
+	return e.opt.Hurry && v.Round == e.round && (e.elsewhere[from] || e.beats(e.proposal, v))
 }
 
 // counts says whether a vote can change anything: it must be for a voter, by a

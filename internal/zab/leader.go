@@ -71,6 +71,7 @@ type Leader struct {
 	rules    []rule   // that proposals go by, see tally.go; oldest first
 	reconfig Zxid     // the reconfiguration under way, 0 for none
 	ceded    bool     // another server leads from the last commit on
+	handing  bool     // another server is to lead, see HandOver
 	master   bool     // a follower that has observers, see NewMaster
 	own      History
 	phase    leaderPhase

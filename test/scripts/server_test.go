@@ -100,7 +100,7 @@ func TestUsage(t *testing.T) {
 	for _, args := range [][]string{{}, {"bogus"}} {
 		res := r.expect(0, "", args...)
 		contains(t, "stderr", res.stderr, "Usage: "+r.path("bin/zkServer.sh")+
-			" [--config <conf-dir>] {start|start-foreground|stop|version|restart|status|print-cmd}\n")
+			" [--config <conf-dir>] {start|start-foreground|stop|version|restart|status|print-cmd|handover}\n")
 	}
 }
 

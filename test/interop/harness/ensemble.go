@@ -353,6 +353,9 @@ func (m *Member) Resume() {
 	}
 }
 
+// HandOver asks a member of ours to have another one lead.
+func (m *Member) HandOver() { m.signal(syscall.SIGUSR2) }
+
 func (m *Member) signal(sig syscall.Signal) {
 	if m.Running() {
 		// An error means that it has just ended by itself.

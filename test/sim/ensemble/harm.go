@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"zooid/internal/replica"
 	"zooid/internal/storage"
 	"zooid/internal/wire"
 	"zooid/internal/zab"
@@ -37,6 +38,7 @@ func (w *world) strike() {
 		{p.cut, w.isolateLeader},
 		{p.unlink, func() { w.breakLink(s) }},
 		{p.stop, func() { w.stop(s) }},
+		{p.handOver, w.handOver},
 		{p.fault, func() { s.disk.breakDown() }},
 		{p.pause, func() { w.pause(s) }},
 		{p.slow, func() { s.slow = w.now + w.upTo(20*p.tick); w.met("slow disk") }},
@@ -71,6 +73,17 @@ func (w *world) stop(s *server) {
 	if l := s.life; l != nil && !l.busy {
 		l.stop()
 		w.comeBack(s)
+	}
+}
+
+// handOver asks the leader to have another server lead.
+func (w *world) handOver() {
+	for _, s := range w.servers {
+		if s.life != nil && s.life.serving && s.life.role.State == wire.Leading {
+			w.trace("leader %d is asked to hand over", s.id)
+			w.met("hand-over")
+			s.life.put(replica.Event{Kind: replica.HandOver, Peer: &replica.PeerEvent{}})
+		}
 	}
 }
 

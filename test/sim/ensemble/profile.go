@@ -29,8 +29,8 @@ type profile struct {
 	harmFor int64 // ms
 	harmGap int64 // ms between harms, at most; 0: no harm
 	// Weights of harms.
-	crash, kill, stop, fault, cut, unlink, pause, slow, blackout, purge int
-	bootCrash                                                           int // once in so many starts; 0 = never
+	crash, kill, stop, handOver, fault, cut, unlink, pause, slow, blackout, purge int
+	bootCrash                                                                     int // once in so many starts; 0 = never
 }
 
 func drawProfile(rng *rand.Rand) profile {
@@ -45,7 +45,7 @@ func drawProfile(rng *rand.Rand) profile {
 		walkTurn: int(pick(1, 200, 64<<10)), closePaths: !yes(4), twoDirs: yes(2), lastZxid: yes(2),
 		drift: pick(0, 0, 10, 50),
 		crash: int(pick(0, 1, 4)), kill: int(pick(0, 1, 4)), cut: int(pick(0, 2, 6)), unlink: int(pick(0, 2, 6)),
-		stop: int(pick(0, 0, 2)), fault: int(pick(0, 0, 2)),
+		stop: int(pick(0, 0, 2)), handOver: int(pick(0, 0, 2)), fault: int(pick(0, 0, 2)),
 		bootCrash: int(pick(0, 3, 8)), pause: int(pick(0, 1, 4)), slow: int(pick(0, 1, 2)), blackout: int(pick(0, 0, 1)), purge: int(pick(0, 1)),
 	}
 	if p.voters+p.observers == 1 {
@@ -61,7 +61,7 @@ func drawProfile(rng *rand.Rand) profile {
 	p.latency, p.turnDelay = pick(0, t/20, t/8), pick(0, t/20)
 	p.diskDelay, p.fsync = pick(0, t/20), pick(0, t/20, t/4)
 	p.harmFor, p.harmGap = pick(60, 150, 300)*t, pick(0, 3, 10, 30)*t
-	if p.crash+p.kill+p.stop+p.fault+p.cut+p.unlink+p.pause+p.slow+p.blackout+p.purge == 0 {
+	if p.crash+p.kill+p.stop+p.handOver+p.fault+p.cut+p.unlink+p.pause+p.slow+p.blackout+p.purge == 0 {
 		p.harmGap = 0
 	}
 	if !yes(3) {

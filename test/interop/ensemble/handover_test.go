@@ -1,0 +1,47 @@
+package ensemble
+
+import (
+	"fmt"
+	"testing"
+
+	"zooid/test/interop/harness"
+)
+
+// TestHandOver: a leader of ours that is asked to has another member lead, of
+// either kind, and follows it. No process ends, no acknowledged write is lost,
+// and sessions with their ephemerals and watches go on. With members of ours
+// alone no client is even disconnected. Apache's server has no such thing.
+func TestHandOver(t *testing.T) {
+	each(t, func(t *testing.T, kinds []harness.Kind) {
+		e := start(t, kinds)
+		leader := e.WaitRoles()
+		for range kinds {
+			if leader.Kind() == harness.Zooid {
+				break
+			}
+			leader.Restart()
+			leader = e.WaitRoles()
+		}
+		if leader.Kind() != harness.Zooid {
+			t.Skip("no member of ours leads")
+		}
+		g := arrive(t, e, leader, "handed")
+		l := startLoad(t, e, 3, slowly)
+		l.more(20)
+		mark, before := l.mark(), epoch(t, leader)
+		leader.HandOver()
+		harness.Until(t, fmt.Sprintf("member %d follows", leader.ID), leader.Done(), func() bool { return leader.Role() == "follower" })
+		next := e.WaitRoles()
+		if next == leader {
+			t.Fatalf("member %d leads again", leader.ID)
+		}
+		if now := epoch(t, next); now != before+1 {
+			t.Errorf("the epoch is %d, want %d: it took more than one election", now, before+1)
+		}
+		l.more(20)
+		t.Logf("%s hands over to %s: at most %v without an acknowledged write", leader.Kind(), next.Kind(), l.gapSince(mark))
+		g.survived(e)
+		l.check(e)
+		checkEqual(t, e)
+	})
+}
