@@ -329,6 +329,22 @@ func (r *Replica) prepDeleteContainer(w *write, d *jute.Decoder) wire.Code {
 	return wire.CodeOK
 }
 
+// subject is the znode that an operation is about, if its writer may do that to
+// it.
+func (r *Replica) subject(w *write, path []byte, perm int32) (*change, wire.Code) {
+	if !wire.ValidPath(path) {
+		return nil, wire.CodeBadArguments
+	}
+	node := r.lookup(path, &r.work.node)
+	switch {
+	case node == nil:
+		return nil, wire.CodeNoNode
+	case !r.may(w, node, perm):
+		return nil, wire.CodeNoAuth
+	}
+	return node, wire.CodeOK
+}
+
 // prepSetData checks a setData.
 func (r *Replica) prepSetData(w *write, d *jute.Decoder) wire.Code {
 	var req wire.SetDataRequest
@@ -339,15 +355,9 @@ func (r *Replica) prepSetData(w *write, d *jute.Decoder) wire.Code {
 	if code := w.valid(); code != wire.CodeOK {
 		return code
 	}
-	if !wire.ValidPath(req.Path) {
-		return wire.CodeBadArguments
-	}
-	node := r.lookup(req.Path, &r.work.node)
-	if node == nil {
-		return wire.CodeNoNode
-	}
-	if !r.may(w, node, wire.PermWrite) {
-		return wire.CodeNoAuth
+	node, code := r.subject(w, req.Path, wire.PermWrite)
+	if code != wire.CodeOK {
+		return code
 	}
 	if r.overQuota(req.Path, 0, int64(len(req.Data)-len(r.dataOf(node)))) {
 		return wire.CodeQuotaExceeded
@@ -414,15 +424,9 @@ func (r *Replica) prepCheck(w *write, d *jute.Decoder) wire.Code {
 	if code := w.valid(); code != wire.CodeOK {
 		return code
 	}
-	if !wire.ValidPath(req.Path) {
-		return wire.CodeBadArguments
-	}
-	node := r.lookup(req.Path, &r.work.node)
-	if node == nil {
-		return wire.CodeNoNode
-	}
-	if !r.may(w, node, wire.PermRead) {
-		return wire.CodeNoAuth
+	node, code := r.subject(w, req.Path, wire.PermRead)
+	if code != wire.CodeOK {
+		return code
 	}
 	if req.Version != -1 && req.Version != node.stat.Version {
 		return wire.CodeBadVersion

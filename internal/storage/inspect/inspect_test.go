@@ -298,28 +298,6 @@ func TestPurge(t *testing.T) {
 	}
 }
 
-func TestJavaText(t *testing.T) {
-	const bad = "\ufffd"
-	for in, want := range map[string]string{
-		"ok \u4e2d":              "ok \u4e2d",
-		"\xff\xff":               bad + bad,
-		"\xc3(":                  bad + "(",
-		"\xe4\xb8":               bad,
-		"\xe4\xb8x":              bad + "x",
-		"\xf0\x9f\x98x":          bad + "x",
-		"\xf0\x9f\x98":           bad,
-		"\xed\xa0\x80":           bad,
-		"\xe0\x80\x80":           bad + bad + bad,
-		"\xf4\x90\x80\x80":       bad + bad + bad + bad,
-		"a\x80b\xc0\xafc\xf8":    "a" + bad + "b" + bad + bad + "c" + bad,
-		"\x00\x00\x00\x05/\x00a": "\x00\x00\x00\x05/\x00a",
-	} {
-		if got := javaText([]byte(in)); got != want {
-			t.Errorf("%q: %q, want %q", in, got, want)
-		}
-	}
-}
-
 func TestDecodeLong(t *testing.T) {
 	for in, want := range map[string]int64{"0": 0, "12": 12, "-12": -12, "+7": 7, "0x1f": 31, "#ff": 255, "010": 8, "-0X10": -16} {
 		if got, err := decodeLong(in); err != nil || got != want {

@@ -18,7 +18,7 @@ func pathText(b []byte) string {
 	if b == nil {
 		return "null"
 	}
-	return javaText(b)
+	return wire.JavaText(b)
 }
 
 // txnLine shows a transaction as TxnLogToolkit does; it ends with a newline.
@@ -50,24 +50,24 @@ func bodyText(typ wire.Opcode, body []byte) string {
 	case wire.OpCreate, wire.OpCreate2:
 		var t wire.CreateTxn
 		t.Decode(&d)
-		return joined(pathText(t.Path), javaText(t.Data), aclList(t.ACL), strconv.FormatBool(t.Ephemeral), decimal(int64(t.ParentCVersion)))
+		return joined(pathText(t.Path), wire.JavaText(t.Data), aclList(t.ACL), strconv.FormatBool(t.Ephemeral), decimal(int64(t.ParentCVersion)))
 	case wire.OpCreateContainer:
 		var t wire.CreateContainerTxn
 		t.Decode(&d)
-		return joined(pathText(t.Path), javaText(t.Data), aclList(t.ACL), decimal(int64(t.ParentCVersion)))
+		return joined(pathText(t.Path), wire.JavaText(t.Data), aclList(t.ACL), decimal(int64(t.ParentCVersion)))
 	case wire.OpCreateTTL:
 		var t wire.CreateTTLTxn
 		t.Decode(&d)
-		return joined(pathText(t.Path), javaText(t.Data), aclList(t.ACL), decimal(int64(t.ParentCVersion)), decimal(t.TTL))
+		return joined(pathText(t.Path), wire.JavaText(t.Data), aclList(t.ACL), decimal(int64(t.ParentCVersion)), decimal(t.TTL))
 	case wire.OpSetData, wire.OpReconfig:
 		var t wire.SetDataTxn
 		t.Decode(&d)
-		return joined(pathText(t.Path), javaText(t.Data), decimal(int64(t.Version)))
+		return joined(pathText(t.Path), wire.JavaText(t.Data), decimal(int64(t.Version)))
 	case wire.OpMulti:
 		var ops []string
 		for n := d.Count(8); n > 0; n-- {
 			sub := wire.NextSubTxn(&d)
-			ops = append(ops, sub.Type.String()+":"+javaText(sub.Data))
+			ops = append(ops, sub.Type.String()+":"+wire.JavaText(sub.Data))
 		}
 		return strings.Join(ops, ";")
 	}
