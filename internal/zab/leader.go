@@ -336,7 +336,7 @@ func (l *Leader) introduce(k *LearnerLink, p *wire.QuorumPacket, configVersion i
 		}
 	}
 	k.phase = waitsForEpoch
-	if l.phase == discovering && l.Votes(k) {
+	if l.phase == discovering && l.counts(k) {
 		l.accepted = max(l.accepted, EpochOf(p.Zxid))
 		l.introduced[k.SID] = true
 		l.discover()
@@ -406,7 +406,7 @@ func (l *Leader) ackEpoch(k *LearnerLink, p *wire.QuorumPacket) {
 		return
 	}
 	k.phase, k.Zxid, k.Epoch = acceptsEpoch, p.Zxid, epoch
-	if l.phase == acknowledging && epoch != -1 && l.Votes(k) {
+	if l.phase == acknowledging && epoch != -1 && l.counts(k) {
 		if epoch > l.own.Epoch || epoch == l.own.Epoch && p.Zxid > l.own.Zxid {
 			l.giveUp("server %d is ahead: its history ends at 0x%x of epoch %d, the own one at 0x%x of epoch %d",
 				k.SID, uint64(p.Zxid), epoch, uint64(l.own.Zxid), l.own.Epoch)
@@ -448,6 +448,12 @@ func (l *Leader) Synchronise(now int64, k *LearnerLink, config []byte) {
 // being a voter, a joiner or one that was removed, is heard in vain.
 func (l *Leader) Votes(k *LearnerLink) bool { return !k.Observer && l.quorums.Voter(k.SID) }
 
+// counts says whether a learner counts while the leader becomes one. It may still
+// observe: a reconfiguration that is being committed, or was only logged here,
+// makes it a voter, and it will know when the leader is established. What it
+// says is durable all the same (Leader.isParticipant).
+func (l *Leader) counts(k *LearnerLink) bool { return l.quorums.Voter(k.SID) }
+
 // Forwarding says whether a learner gets live traffic.
 func (k *LearnerLink) Forwarding() bool { return k.phase >= syncing }
 
@@ -474,7 +480,7 @@ func (l *Leader) ack(now int64, k *LearnerLink, zxid Zxid) bool {
 			return false
 		}
 		k.phase, k.deadline = inSync, now+l.opt.InitLimit+l.opt.SyncLimit
-		if l.Votes(k) {
+		if l.counts(k) {
 			l.synced[k.SID] = true
 		}
 		if l.phase == broadcasting {

@@ -81,3 +81,31 @@ func TestLeaderMakesWayForALaterEpoch(t *testing.T) {
 		}
 	}
 }
+
+// TestObserverThatWillVote: a reconfiguration that only the leader has logged
+// makes an observer a voter, and nobody else can complete the quorum. It counts
+// while the leader becomes one, though it still observes.
+func TestObserverThatWillVote(t *testing.T) {
+	now, next := parse(t, "server.1=a:1:2 server.2=b:1:2:observer"), parse(t, "server.1=a:1:2 server.2=b:1:2 version=5")
+	l := NewLeader(LeaderOptions{Self: 1, TickTime: 100, InitLimit: 1000, SyncLimit: 500}, NewQuorums(now, next), History{Zxid: 7, Epoch: 1}, 1, 0)
+	k := l.LinkUp(0, 9)
+	info := wire.LearnerInfo{SID: 2, ProtocolVersion: wire.LearnerProtocol}
+	l.Packet(0, k, &wire.QuorumPacket{Type: wire.PacketObserverInfo, Zxid: EpochStart(1), Data: info.Append(nil)}, 0)
+	if out := l.Take(); out.SaveAccepted != 2 {
+		t.Fatalf("introduced: %+v", out)
+	}
+	l.EpochSaved(0, true)
+	l.Packet(0, k, &wire.QuorumPacket{Type: wire.PacketAckEpoch, Zxid: 7, Data: []byte{0, 0, 0, 1}}, 0)
+	if out := l.Take(); out.SaveCurrent != 2 || len(out.Sync) != 1 {
+		t.Fatalf("accepted: %+v", out)
+	}
+	l.EpochSaved(0, false)
+	l.Synchronise(0, k, nil)
+	l.Packet(0, k, &wire.QuorumPacket{Type: wire.PacketAck, Zxid: EpochStart(2)}, 0)
+	if out := l.Take(); !out.Established {
+		t.Fatalf("synchronised: %+v", out)
+	}
+	if l.Votes(k) {
+		t.Error("an observer votes")
+	}
+}

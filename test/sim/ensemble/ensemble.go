@@ -104,7 +104,7 @@ func (w *world) begin() {
 	for id := int64(1); id <= int64(p.voters+p.observers); id++ {
 		text.WriteString(memberLine(id, id > int64(p.voters)) + "\n")
 	}
-	text.WriteString("version=0")
+	text.WriteString(p.groups + "version=0")
 	m, err := members.Parse([]byte(text.String()))
 	if err != nil {
 		w.fail("setup", "%v", err)

@@ -1,6 +1,7 @@
 package ensemble
 
 import (
+	"fmt"
 	"math/rand/v2"
 
 	"zooid/internal/replica"
@@ -10,7 +11,8 @@ import (
 // mistake lays another one open.
 type profile struct {
 	voters, observers, clients int
-	pipeline                   int // requests at a time
+	groups                     string // and weights, as they stand in a configuration; empty for majorities
+	pipeline                   int    // requests at a time
 	think                      int64
 
 	tick, initLimit, syncLimit           int64
@@ -54,6 +56,9 @@ func drawProfile(rng *rand.Rand) profile {
 	if p.voters+p.observers > 7 {
 		p.observers = 0
 	}
+	if p.voters >= 3 && yes(6) {
+		p.groups = drawGroups(rng, p.voters)
+	}
 	t := p.tick
 	p.think = t * pick(1, 2, 10) / 4
 	p.initLimit, p.syncLimit = pick(5, 10)*t, pick(2, 5)*t
@@ -71,6 +76,28 @@ func drawProfile(rng *rand.Rand) profile {
 		}
 	}
 	return p
+}
+
+// drawGroups deals voters and weights over groups; the first voter has one.
+func drawGroups(rng *rand.Rand, voters int) string {
+	groups := make([]string, 1+rng.IntN(3))
+	weights := ""
+	for id := 1; id <= voters; id++ {
+		g := &groups[rng.IntN(len(groups))]
+		*g += fmt.Sprintf(":%d", id)
+		weight := rng.IntN(4)
+		if id == 1 {
+			weight = max(weight, 1)
+		}
+		weights += fmt.Sprintf("weight.%d=%d\n", id, weight)
+	}
+	text := ""
+	for i, g := range groups {
+		if g != "" {
+			text += fmt.Sprintf("group.%d=%s\n", i+1, g[1:])
+		}
+	}
+	return text + weights
 }
 
 // turnOf is how many bytes of a snapshot are made at once: a snapshot takes 20
