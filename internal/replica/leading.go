@@ -315,6 +315,9 @@ func (r *Replica) learnerRequest(k *zab.LearnerLink, q *wire.QuorumPacket) {
 		}
 		s.owner, w.sess = k.Link, s
 		r.sessions.touch(s, r.now.Mono)
+		if r.usedUp() {
+			return
+		}
 		w.zxid = r.draft()
 		r.work.body = (&wire.CreateSessionTxn{TimeOut: s.timeout}).Append(r.work.body)
 		r.propose(&w, wire.OpCreateSession, h.Xid, nil)

@@ -89,6 +89,9 @@ func (r *Replica) prep(c *conn, h wire.RequestHeader, body []byte) {
 // becomes an error transaction, which takes a zxid as well, so that every
 // server answers in the same order (PrepRequestProcessor.pRequest).
 func (r *Replica) prepare(w *write, h wire.RequestHeader, body []byte, origin *conn) {
+	if r.usedUp() {
+		return
+	}
 	w.zxid = r.draft()
 	d := jute.NewDecoder(body)
 	typ := h.Type
@@ -103,7 +106,13 @@ func (r *Replica) prepare(w *write, h wire.RequestHeader, body []byte, origin *c
 	}
 }
 
-// draft begins a transaction: it takes the next zxid and an empty body.
+// usedUp says that the epoch has no zxid left: the leader makes way at the end
+// of the step, and what it is asked for until then it must not propose. The
+// zxid would be one of the next epoch. Who has asked asks the next leader again.
+func (r *Replica) usedUp() bool { return r.peer != nil && r.leader.Full() }
+
+// draft begins a transaction: it takes the next zxid and an empty body. The
+// caller has seen that the epoch is not used up.
 func (r *Replica) draft() int64 {
 	r.drafting = r.leader.Propose()
 	r.work.body = r.work.body[:0]

@@ -81,3 +81,29 @@ func TestLeaderMakesWayForALaterEpoch(t *testing.T) {
 		}
 	}
 }
+
+// The last counter that is handed out is 0xfffffffe (ZOOKEEPER-1277): the next
+// leader begins another epoch, and what it hands out is newer.
+func TestAnEpochIsUsedUp(t *testing.T) {
+	for _, c := range []struct {
+		last uint32 // of the options
+		at   uint32 // counter of the newest proposal
+		full bool
+	}{
+		{0, 0, false}, {0, 1<<31 - 1, false}, {0, 1 << 31, false}, {0, 0xfffffffd, false}, {0, 0xfffffffe, true}, {0, 0xffffffff, true},
+		{8, 7, false}, {8, 8, true},
+	} {
+		l := &Leader{opt: LeaderOptions{Last: c.last}, proposed: EpochStart(7) | int64(c.at)}
+		if l.Full() != c.full {
+			t.Errorf("full at counter 0x%x with the limit %d: %v", c.at, c.last, l.Full())
+		}
+	}
+	l := &Leader{proposed: EpochStart(7) | 0xfffffffd}
+	last := l.Propose()
+	if !l.Full() || EpochOf(last) != 7 || CounterOf(last) != 0xfffffffe {
+		t.Errorf("the last zxid of epoch 7 is 0x%x, full %v", last, l.Full())
+	}
+	if first := EpochStart(8) + 1; first <= last {
+		t.Errorf("the first zxid of epoch 8, 0x%x, is not newer", first)
+	}
+}
