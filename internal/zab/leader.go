@@ -476,6 +476,7 @@ func (l *Leader) ack(now int64, k *LearnerLink, zxid Zxid) bool {
 			return false
 		}
 		k.phase, k.deadline = inSync, now+l.opt.InitLimit+l.opt.SyncLimit
+		k.acked = max(k.acked, zxid) // all that this epoch began with
 		if l.Votes(k) {
 			l.synced[k.SID] = true
 		}
