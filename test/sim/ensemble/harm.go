@@ -75,6 +75,9 @@ func (w *world) stop(s *server) {
 }
 
 func (w *world) comeBack(s *server) {
+	if w.script != nil {
+		return // the scenario says when
+	}
 	w.after(w.upTo(w.prof.tick*[]int64{2, 20, 60}[w.rng.IntN(3)]), func() {
 		if !w.calm || s.life == nil {
 			w.start(s)

@@ -281,6 +281,7 @@ func (l *life) carryOut(fx *replica.PeerEffects) {
 	}
 	for _, x := range fx.CloseLinks {
 		if e := l.end(x.Link); e != nil {
+			e.why = x.Why
 			e.close("closed by the leader")
 		}
 	}
