@@ -16,7 +16,8 @@ import (
 )
 
 // TestScenarios tells stories of ensembles: testdata/scenarios has one for each
-// defect of Apache's server that was one of the protocol. Whatever a story asks for, all that
+// defect of Apache's server that was one of the protocol, testdata/claims one
+// for each promise that the papers make. Whatever a story asks for, all that
 // the simulator demands of every run (truth.go, client.go) is demanded of it
 // as well. Run it with -rewrite to take what comes out for what should.
 //
@@ -25,7 +26,7 @@ import (
 // stops it in front of a packet, "cut" altogether, "said" tells what has come.
 // "disk" and "snapshot" hold what a server writes, and do it step by step.
 func TestScenarios(t *testing.T) {
-	for _, dir := range []string{"testdata/scenarios"} {
+	for _, dir := range []string{"testdata/scenarios", "testdata/claims"} {
 		datadriven.Walk(t, dir, func(t *testing.T, file string) {
 			s := &story{}
 			datadriven.RunTest(t, file, s.tell)
@@ -48,6 +49,12 @@ var canFail = []struct {
 	{"scenarios/ZOOKEEPER-4646-lost-after-ack.txt", storedEarly},
 	{"scenarios/ZOOKEEPER-4685-ack-before-newleader-ack.txt", storedEarly},
 	{"scenarios/ZOOKEEPER-4785-in-flight-at-sync.txt", storedEarly},
+	{"claims/zab-agreement.txt", logBeginsLate},
+	{"claims/zab-epochs-are-new.txt", forgetAccepted},
+	{"claims/zab-integrity.txt", truncateNot},
+	{"claims/zab-primary-integrity.txt", ackBeforeSync},
+	{"claims/zab-total-order.txt", receivedLate},
+	{"claims/zookeeper-linearizable-writes.txt", ackBeforeSync},
 }
 
 func TestScenariosCanFail(t *testing.T) {
