@@ -147,6 +147,8 @@ func (s *story) disk(t *testing.T, d *datadriven.TestData) error {
 		}
 	case d.HasArg("full"):
 		x.disk.fault = vfs.FailFrom(0, errFull, vfs.OpWrite, vfs.OpCreate)
+	case d.HasArg("broken"):
+		x.disk.fault = vfs.FailFrom(0, errIO)
 	default:
 		s.waiting(x)
 	}

@@ -149,7 +149,7 @@ func (s *story) found(t *testing.T, d *datadriven.TestData) error {
 	}
 	s.w = newScripted(opt, p)
 	s.w.found(p.voters, p.observers)
-	s.clients = map[string]*client{}
+	s.clients, s.names = map[string]*client{}, nil
 	strangers := number("strangers", 0)
 	for id := int64(1); id <= int64(p.voters+p.observers+strangers); id++ {
 		s.w.servers = append(s.w.servers, newServer(s.w, id))
