@@ -12,9 +12,11 @@ func (r *Replica) prepCreateSession(c *conn, timeout int32, at int64) {
 	s := r.sessions.add(r.sessions.newID(), timeout)
 	s.conn, c.sess = c, s
 	r.sessions.touch(s, r.now.Mono)
-	w := write{sess: s, zxid: r.draft()}
-	r.work.body = (&wire.CreateSessionTxn{TimeOut: timeout}).Append(r.work.body)
-	r.propose(&w, wire.OpCreateSession, 0, c)
+	if !r.retires() {
+		w := write{sess: s, zxid: r.draft()}
+		r.work.body = (&wire.CreateSessionTxn{TimeOut: timeout}).Append(r.work.body)
+		r.propose(&w, wire.OpCreateSession, 0, c)
+	}
 	r.stats.SessionsAsked++
 	c.push(slot{kind: slotWrite, op: wire.OpCreateSession, at: at}, nil)
 }
@@ -22,7 +24,7 @@ func (r *Replica) prepCreateSession(c *conn, timeout int32, at int64) {
 // expire proposes the end of a session that fell silent; its connection goes
 // when that is applied.
 func (r *Replica) expire(s *session) {
-	if s.closing {
+	if s.closing || !s.local && r.retires() {
 		return
 	}
 	r.stats.SessionsExpired++
@@ -121,7 +123,7 @@ func (r *Replica) sweepContainers() {
 func (r *Replica) proposeDeleteContainer(path []byte) {
 	h := r.tree.Hash(path)
 	n := r.tree.LookupHash(path, h)
-	if n == 0 || r.pending.get(path, h) != nil || !r.tree.MayGo(n, r.now.Wall, r.cfg.ContainerNeverUsed) {
+	if n == 0 || r.retires() || r.pending.get(path, h) != nil || !r.tree.MayGo(n, r.now.Wall, r.cfg.ContainerNeverUsed) {
 		return
 	}
 	w := write{zxid: r.draft()}

@@ -28,6 +28,7 @@ type cluster struct {
 	cut     map[int64]bool // servers without a connection to others
 	turns   int
 	masters bool // observers learn from followers
+	keep    bool // learners get a DIFF of what they lack, not a snapshot
 	// adjust changes what a server is configured with.
 	adjust func(id int64, cfg *Config)
 	// seen gets the effects of each step.
@@ -86,6 +87,9 @@ func (c *cluster) start(ids ...int64) {
 			c.adjust(id, &cfg)
 		}
 		s := &server{c: c, id: id, fixture: &fixture{t: c.t, r: New(cfg), next: map[ConnID]int32{}, shut: map[ConnID]string{}}}
+		if c.keep {
+			s.r.Install(NewRestore(cfg)) // of an empty disk
+		}
 		s.r.Start(c.now)
 		c.servers[id] = s
 		s.post(Event{Kind: Tick})

@@ -114,7 +114,7 @@ func (r *Replica) connOpen(e *Event) {
 		r.conns = append(r.conns, nil)
 	}
 	r.conns[e.Conn] = c
-	if !r.serving && !r.readOnly || r.leader != nil && r.leader.HandingOver() {
+	if !r.serving && !r.readOnly {
 		r.close(c, "not serving")
 		return
 	}

@@ -252,9 +252,7 @@ func (r *Replica) fromLearner(k *zab.LearnerLink, q *wire.QuorumPacket) {
 		r.answerRevalidate(k, q.Data)
 	case wire.PacketRequest:
 		r.leader.Heard(r.now.Mono, k)
-		// What comes while the leadership is handed over is asked of the next
-		// leader, once this one is gone.
-		if r.leads() && !r.leader.HandingOver() {
+		if r.leads() {
 			r.learnerRequest(k, q)
 		}
 	default:
@@ -326,6 +324,9 @@ func (r *Replica) learnerRequest(k *zab.LearnerLink, q *wire.QuorumPacket) {
 		}
 		s.owner, w.sess = k.Link, s
 		r.sessions.touch(s, r.now.Mono)
+		if r.retires() {
+			return
+		}
 		w.zxid = r.draft()
 		r.work.body = (&wire.CreateSessionTxn{TimeOut: s.timeout}).Append(r.work.body)
 		r.propose(&w, wire.OpCreateSession, h.Xid, nil)

@@ -55,6 +55,9 @@ func (r *Replica) global(c *conn, op wire.Opcode, body []byte) wire.Code {
 		r.ask(s.id, wire.RequestHeader{Type: wire.OpCreateSession}, jute.AppendInt(nil, s.timeout), nil)
 		return wire.CodeOK
 	}
+	if r.retires() {
+		return wire.CodeOK
+	}
 	w := write{sess: s, zxid: r.draft()}
 	r.work.body = (&wire.CreateSessionTxn{TimeOut: s.timeout}).Append(r.work.body)
 	r.propose(&w, wire.OpCreateSession, 0, nil)

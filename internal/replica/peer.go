@@ -223,6 +223,7 @@ func (r *Replica) decided(d *zab.Decision) {
 		r.fastForward()
 		r.leader = zab.NewLeader(zab.LeaderOptions{
 			Self: p.self, TickTime: r.cfg.TickTime, InitLimit: p.cfg.InitLimit, SyncLimit: p.cfg.SyncLimit, Oracle: p.oracle,
+			Last: r.cfg.Limits.Epoch,
 		}, zab.NewQuorums(p.current, p.next), h, p.accepted, r.now.Mono)
 		r.led()
 		return

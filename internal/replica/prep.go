@@ -89,6 +89,9 @@ func (r *Replica) prep(c *conn, h wire.RequestHeader, body []byte) {
 // becomes an error transaction, which takes a zxid as well, so that every
 // server answers in the same order (PrepRequestProcessor.pRequest).
 func (r *Replica) prepare(w *write, h wire.RequestHeader, body []byte, origin *conn) {
+	if r.retires() {
+		return
+	}
 	w.zxid = r.draft()
 	d := jute.NewDecoder(body)
 	typ := h.Type
@@ -103,7 +106,16 @@ func (r *Replica) prepare(w *write, h wire.RequestHeader, body []byte, origin *c
 	}
 }
 
-// draft begins a transaction: it takes the next zxid and an empty body.
+// retires says that the leader proposes nothing any more: it hands over, or the
+// epoch has no zxid left, so that the next one would be of the next epoch and it
+// makes way at the end of the step. Who asks for something until then asks the
+// next leader again.
+func (r *Replica) retires() bool {
+	return r.peer != nil && (r.leader.HandingOver() || r.leader.Full())
+}
+
+// draft begins a transaction: it takes the next zxid and an empty body. The
+// caller has seen that the leader does not retire.
 func (r *Replica) draft() int64 {
 	r.drafting = r.leader.Propose()
 	r.work.body = r.work.body[:0]

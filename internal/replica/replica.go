@@ -51,11 +51,12 @@ type Config struct {
 // is the size that a server has; tests make them tiny, so that they meet the
 // edges daily.
 type Limits struct {
-	List    int // names in a turn of a list of children; a longer one than four turns is made in turns
-	Replies int // bytes of replies that one call of ServeReads makes, but for the last one
-	Expire  int // sessions that one step expires
-	Sweep   int // nodes with an owner that one step of the container sweep looks at
-	Chunk   int // bytes of the pieces of memory in which records wait for the log
+	List    int    // names in a turn of a list of children; a longer one than four turns is made in turns
+	Replies int    // bytes of replies that one call of ServeReads makes, but for the last one
+	Expire  int    // sessions that one step expires
+	Sweep   int    // nodes with an owner that one step of the container sweep looks at
+	Chunk   int    // bytes of the pieces of memory in which records wait for the log
+	Epoch   uint32 // the last counter of an epoch
 }
 
 // The sizes of a server.
@@ -72,6 +73,7 @@ func (l Limits) orDefault() Limits {
 	return Limits{
 		List: cmp.Or(l.List, listTurn), Replies: cmp.Or(l.Replies, maxReplies),
 		Expire: cmp.Or(l.Expire, expireBudget), Sweep: cmp.Or(l.Sweep, sweepBudget), Chunk: cmp.Or(l.Chunk, chunkSize),
+		Epoch: cmp.Or(l.Epoch, zab.LastCounter),
 	}
 }
 
@@ -310,7 +312,7 @@ func (r *Replica) tick(e *Event) {
 	if r.peer != nil {
 		r.peerTick()
 	}
-	if r.leads() && !r.leader.HandingOver() {
+	if r.leads() {
 		r.expireSilent()
 		r.sweepContainers()
 	} else if r.sessions.locals > 0 {

@@ -109,7 +109,7 @@ func (t *Restore) Apply(h *wire.TxnHeader, body []byte, digest *wire.TxnDigest) 
 // (ZooKeeperServer.loadData).
 func (r *Replica) orphans() {
 	for _, id := range r.tree.EphemeralSessions() {
-		if r.sessions.byID[id] == nil {
+		if r.sessions.byID[id] == nil && !r.retires() {
 			r.proposeClose(r.sessions.add(id, 0))
 		}
 	}

@@ -15,6 +15,7 @@
 package zab
 
 import (
+	"cmp"
 	"fmt"
 
 	"zooid/internal/jute"
@@ -49,6 +50,8 @@ type LeaderOptions struct {
 	InitLimit int64 // to find a quorum of learners, and for one to synchronise
 	SyncLimit int64 // of silence of a learner that has synchronised
 	Oracle    *Oracle
+	// Last is the last counter of an epoch, 0 for LastCounter.
+	Last uint32
 }
 
 // The phases of a leader.
@@ -480,6 +483,7 @@ func (l *Leader) ack(now int64, k *LearnerLink, zxid Zxid) bool {
 			return false
 		}
 		k.phase, k.deadline = inSync, now+l.opt.InitLimit+l.opt.SyncLimit
+		k.acked = max(k.acked, zxid) // all that this epoch began with
 		if l.counts(k) {
 			l.synced[k.SID] = true
 		}
@@ -594,7 +598,7 @@ func (l *Leader) ping(now int64) {
 }
 
 // Full says that the epoch has no zxid left: the leader has to step down.
-func (l *Leader) Full() bool { return CounterOf(l.proposed) >= LastCounter }
+func (l *Leader) Full() bool { return CounterOf(l.proposed) >= cmp.Or(l.opt.Last, LastCounter) }
 
 // Propose takes the next zxid. The caller appends the transaction to its log
 // and sends it to its followers under this number, in this order.

@@ -109,3 +109,66 @@ func TestObserverThatWillVote(t *testing.T) {
 		t.Error("an observer votes")
 	}
 }
+
+// The last counter that is handed out is 0xfffffffe (ZOOKEEPER-1277): the next
+// leader begins another epoch, and what it hands out is newer.
+func TestAnEpochIsUsedUp(t *testing.T) {
+	for _, c := range []struct {
+		last uint32 // of the options
+		at   uint32 // counter of the newest proposal
+		full bool
+	}{
+		{0, 0, false}, {0, 1<<31 - 1, false}, {0, 1 << 31, false}, {0, 0xfffffffd, false}, {0, 0xfffffffe, true}, {0, 0xffffffff, true},
+		{8, 7, false}, {8, 8, true},
+	} {
+		l := &Leader{opt: LeaderOptions{Last: c.last}, proposed: EpochStart(7) | int64(c.at)}
+		if l.Full() != c.full {
+			t.Errorf("full at counter 0x%x with the limit %d: %v", c.at, c.last, l.Full())
+		}
+	}
+	l := &Leader{proposed: EpochStart(7) | 0xfffffffd}
+	last := l.Propose()
+	if !l.Full() || EpochOf(last) != 7 || CounterOf(last) != 0xfffffffe {
+		t.Errorf("the last zxid of epoch 7 is 0x%x, full %v", last, l.Full())
+	}
+	if first := EpochStart(8) + 1; first <= last {
+		t.Errorf("the first zxid of epoch 8, 0x%x, is not newer", first)
+	}
+}
+
+// A learner that is in sync only when its leader broadcasts already holds all
+// that the epoch began with: it has nothing to acknowledge until there is a
+// proposal, and must not be taken for one that does not.
+func TestLastLearnerOfAnIdleLeader(t *testing.T) {
+	const second, epoch = 1000, 2
+	l := NewLeader(LeaderOptions{Self: 3, TickTime: second, InitLimit: 10 * second, SyncLimit: 5 * second},
+		NewQuorums(parse(t, "server.1=a:1:2 server.2=b:1:2 server.3=c:1:2"), nil), History{Zxid: EpochStart(1) + 6, Epoch: 1}, 1, 0)
+	links := []*LearnerLink{l.LinkUp(0, 1), l.LinkUp(0, 2)}
+	for i, k := range links {
+		info := wire.LearnerInfo{SID: int64(i + 1), ProtocolVersion: wire.LearnerProtocol}
+		l.Packet(0, k, &wire.QuorumPacket{Type: wire.PacketFollowerInfo, Zxid: EpochStart(1), Data: info.Append(nil)}, 0)
+	}
+	l.EpochSaved(0, true)
+	for _, k := range links {
+		l.Packet(0, k, &wire.QuorumPacket{Type: wire.PacketAckEpoch, Zxid: EpochStart(1) + 6, Data: []byte{0, 0, 0, 1}}, 0)
+	}
+	for _, k := range l.Take().Sync {
+		l.Synchronise(0, k, nil)
+	}
+	l.EpochSaved(0, false)
+	newLeader := &wire.QuorumPacket{Type: wire.PacketAck, Zxid: EpochStart(epoch)}
+	if l.Packet(0, links[0], newLeader, 0); !l.Take().Established {
+		t.Fatal("a quorum is in sync, and there is no broadcast")
+	}
+	l.Welcome(0)
+	l.Packet(0, links[1], newLeader, 0)
+	for now := int64(0); now < 20*second; now += second / 2 {
+		l.Tick(now)
+		for _, k := range links {
+			l.Heard(now, k)
+		}
+	}
+	if out := l.Take(); len(out.Refused) > 0 || out.GiveUp != "" {
+		t.Errorf("%+v", out)
+	}
+}

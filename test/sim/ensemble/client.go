@@ -37,6 +37,9 @@ type client struct {
 	parted   bool // has done what it does at the end of the run
 	stable   int64
 	sessions int // that it has begun
+
+	listen func(f []byte) // hears each frame first; nil: nobody does
+	left   func(why string)
 }
 
 // watch is a watch of a client: the zxid of the read that set it, and whether
@@ -86,11 +89,15 @@ func (c *client) patience() int64 {
 // connect opens a connection to some server.
 func (c *client) connect() {
 	w := c.w
-	s := w.servers[w.rng.IntN(len(w.servers))]
-	if s.life == nil {
-		return
+	if s := w.servers[w.rng.IntN(len(w.servers))]; s.life != nil {
+		c.connectTo(s, int32((6+w.rng.Int64N(14))*w.prof.tick))
 	}
-	q := wire.ConnectRequest{TimeOut: int32((6 + w.rng.Int64N(14)) * w.prof.tick), Passwd: make([]byte, 16), HasReadOnly: true}
+}
+
+// connectTo opens a connection to a server that is up.
+func (c *client) connectTo(s *server, timeout int32) {
+	w := c.w
+	q := wire.ConnectRequest{TimeOut: timeout, Passwd: make([]byte, 16), HasReadOnly: true}
 	if c.id != 0 {
 		q.SessionID, q.Passwd, q.LastZxidSeen = c.id, c.password, c.zxid
 	}
@@ -114,6 +121,9 @@ func (c *client) drop(why string) {
 		c.old = c.watches
 	}
 	c.conn, c.sent, c.greeted, c.watches = nil, nil, false, nil
+	if c.left != nil {
+		c.left(why)
+	}
 }
 
 // leave breaks off in one of several ways.
@@ -244,6 +254,9 @@ func (c *client) content() bool { return c.greeted && c.parted && len(c.sent) ==
 // frame takes the next frame of the server.
 func (c *client) frame(f []byte) {
 	c.heard = c.w.now
+	if c.listen != nil {
+		c.listen(f)
+	}
 	d := jute.NewDecoder(f)
 	if !c.greeted {
 		c.welcome(&d)

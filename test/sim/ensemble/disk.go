@@ -200,7 +200,7 @@ func (l *life) pace(ms int64) int64 {
 
 // work lets the disk writer take what waits.
 func (l *life) work() {
-	if l.busy || len(l.queue) == 0 {
+	if l.busy || len(l.queue) == 0 || l.w.script.holdsDisk(l.s) {
 		return
 	}
 	l.busy = true
@@ -219,7 +219,9 @@ func (l *life) write() {
 		l.perform(&rec)
 		return
 	}
-	n = 1 + l.w.rng.IntN(n)
+	if n = 1 + l.w.rng.IntN(n); l.w.script.holdsDisk(l.s) {
+		n = 1
+	}
 	batch := append([]queued(nil), l.queue[:n]...)
 	l.queue = l.queue[n:]
 	if l.w.mutant(ackBeforeSync) {
@@ -256,8 +258,18 @@ func (l *life) intact(rec *queued) {
 	}
 }
 
+// synced is commit once a scenario lets it happen, if the process still lives.
+func (l *life) synced(batch []queued) {
+	if l.s.life == l {
+		l.commit(batch)
+	}
+}
+
 // commit syncs what was written, and goes on.
 func (l *life) commit(batch []queued) {
+	if l.w.script.holdsSync(l.s, func() { l.synced(batch) }) {
+		return
+	}
 	alive := l.guard(func() {
 		if _, err := l.log.Commit(); err != nil {
 			l.bad(err, "log", "the log cannot be committed")
@@ -402,7 +414,7 @@ func (l *life) giveUp() {
 }
 
 func (l *life) snapshotTurn(j *snapshotJob) {
-	if l.job != j {
+	if l.job != j || l.w.script.holdsWalk(l.s) {
 		return
 	}
 	var done, failed bool

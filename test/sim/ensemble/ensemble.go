@@ -74,12 +74,19 @@ type world struct {
 	harmEnds int64
 	calm     bool // no more harm
 	silent   bool // clients say nothing any more
+	script   *script
+}
+
+func newWorld(opt Options, rng *rand.Rand) *world {
+	w := &world{opt: opt, rng: rng, cuts: map[[2]int64]bool{}, channels: map[[2]int64]*channel{}}
+	w.report = Report{Seed: opt.Seed, Counts: map[string]int{}, Trail: 14695981039346656037}
+	w.truth = newTruth(w)
+	return w
 }
 
 // Run runs one seed. The error is a *Failure.
 func Run(opt Options) (rep Report, err error) {
-	w := &world{opt: opt, rng: rand.New(rand.NewPCG(opt.Seed, 0x7a6f6f69642d65)), cuts: map[[2]int64]bool{}, channels: map[[2]int64]*channel{}}
-	w.report = Report{Seed: opt.Seed, Counts: map[string]int{}, Trail: 14695981039346656037}
+	w := newWorld(opt, rand.New(rand.NewPCG(opt.Seed, 0x7a6f6f69642d65)))
 	defer func() {
 		rep = w.report
 		switch x := recover().(type) {
@@ -98,19 +105,9 @@ func Run(opt Options) (rep Report, err error) {
 
 func (w *world) begin() {
 	w.prof = drawProfile(w.rng)
-	w.truth = newTruth(w)
 	p := &w.prof
-	var text strings.Builder
-	for id := int64(1); id <= int64(p.voters+p.observers); id++ {
-		text.WriteString(memberLine(id, id > int64(p.voters)) + "\n")
-	}
-	text.WriteString(p.groups + "version=0")
-	m, err := members.Parse([]byte(text.String()))
-	if err != nil {
-		w.fail("setup", "%v", err)
-	}
-	w.members, w.quorum = m, zab.NewQuorum(m)
-	for _, one := range m.Members {
+	w.found(p.voters, p.observers, p.groups)
+	for _, one := range w.members.Members {
 		s := newServer(w, one.ID)
 		w.servers = append(w.servers, s)
 		w.after(w.rng.Int64N(4*p.tick), func() { w.start(s) })
@@ -121,6 +118,23 @@ func (w *world) begin() {
 		w.after(w.rng.Int64N(20*p.tick), c.act)
 	}
 	w.trace("profile %+v", w.prof)
+}
+
+// found writes the configuration that the operator begins with.
+func (w *world) found(voters, observers int, groups string) {
+	m, err := members.Parse([]byte(configText(voters, observers, groups)))
+	if err != nil {
+		w.fail("setup", "%v", err)
+	}
+	w.members, w.quorum = m, zab.NewQuorum(m)
+}
+
+func configText(voters, observers int, groups string) string {
+	var text strings.Builder
+	for id := int64(1); id <= int64(voters+observers); id++ {
+		text.WriteString(memberLine(id, id > int64(voters)) + "\n")
+	}
+	return text.String() + groups + "version=0"
 }
 
 // fail ends the run.

@@ -74,6 +74,7 @@ var edges = []string{
 	"server stopped by its disk", "slow disk", "pause", "server stood still",
 	"network cut in two", "network cut one way", "network with a bridge", "one way cut", "leader cut off", "link broken",
 	"snapshot sent", "log sent", "log cut", "log dropped", "snapshot written", "files purged",
+	"epoch used up",
 	"session begun", "session resumed", "session lost", "client died",
 	"event", "watches set again", "sync", "read", "read outside the loop", "write", "write refused",
 }

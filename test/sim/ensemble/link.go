@@ -25,6 +25,7 @@ type end struct {
 	peer   *end
 	pipe   *pipe // to the other side
 	closed bool
+	why    string // the core has closed it
 
 	outbox []parcel // waits behind a stream
 	job    *sending
@@ -122,6 +123,13 @@ func (e *end) ship() {
 func (e *end) packets(b []byte) {
 	w := e.l.w
 	w.trail(b)
+	if w.script != nil {
+		pieces, labels := w.script.cut(b)
+		for i, piece := range pieces {
+			e.pipe.sendAs(labels[i], func() { e.peer.receive(piece) })
+		}
+		return
+	}
 	for len(b) > 0 {
 		n := len(b)
 		if w.chance(8) {
@@ -155,7 +163,7 @@ func (e *end) streamStep() {
 	}
 	piece, done := e.part()
 	e.progress()
-	e.pipe.send(func() { e.peer.bulk(piece) })
+	e.pipe.sendAs("bulk", func() { e.peer.bulk(piece) })
 	if !done {
 		e.l.after(w.latency(), e.streamStep)
 		return

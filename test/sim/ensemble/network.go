@@ -10,9 +10,15 @@ import (
 type pipe struct {
 	w        *world
 	from, to int64 // servers; 0 is a client
-	queue    []func()
+	queue    []message
 	moving   bool
 	dead     bool
+}
+
+// message is what a pipe carries; a packet between servers says which it is.
+type message struct {
+	label   string
+	deliver func()
 }
 
 func (w *world) newPipe(from, to int64) *pipe {
@@ -40,9 +46,11 @@ func (w *world) latency() int64 {
 
 func (p *pipe) cut() bool { return p.w.cuts[[2]int64{p.from, p.to}] }
 
-func (p *pipe) send(deliver func()) {
+func (p *pipe) send(deliver func()) { p.sendAs("", deliver) }
+
+func (p *pipe) sendAs(label string, deliver func()) {
 	if !p.dead {
-		p.queue = append(p.queue, deliver)
+		p.queue = append(p.queue, message{label, deliver})
 		p.pump()
 	}
 }
@@ -61,11 +69,19 @@ func (p *pipe) pump() {
 		n := 1 + p.w.rng.IntN(len(p.queue))
 		arrived := p.queue[:n:n]
 		p.queue = p.queue[n:]
-		for _, deliver := range arrived {
+		for i, m := range arrived {
 			if p.dead {
 				return
 			}
-			deliver()
+			if p.w.script.holdsBack(p, m.label) {
+				p.queue = append(arrived[i:], p.queue...)
+				return
+			}
+			if p.w.script.lost(p, m.label) {
+				continue
+			}
+			p.w.script.arrived(p, m.label)
+			m.deliver()
 		}
 		p.pump()
 	})

@@ -75,6 +75,9 @@ func drawProfile(rng *rand.Rand) profile {
 			Sweep: 1 + rng.IntN(4), Chunk: 1 + rng.IntN(1000),
 		}
 	}
+	if yes(6) {
+		p.limits.Epoch = 10 + rng.Uint32N(200)
+	}
 	return p
 }
 

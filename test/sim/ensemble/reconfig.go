@@ -60,6 +60,11 @@ func (l *life) loadConfig() (current, next *members.Membership, err error) {
 	}
 	if current == nil {
 		current = l.w.members
+		if s := l.w.script; s != nil && s.config[l.s.id] != "" {
+			if current, err = members.Parse([]byte(s.config[l.s.id])); err != nil {
+				return nil, nil, err
+			}
+		}
 	}
 	if next, err = l.readConfig(nextFile); next != nil && next.Version <= current.Version {
 		next = nil

@@ -281,6 +281,7 @@ func (l *life) carryOut(fx *replica.PeerEffects) {
 	}
 	for _, x := range fx.CloseLinks {
 		if e := l.end(x.Link); e != nil {
+			e.why = x.Why
 			e.close("closed by the leader")
 		}
 	}
@@ -323,10 +324,19 @@ func (l *life) change(role replica.RoleChange) {
 	for _, e := range append([]*end(nil), l.links...) {
 		e.close("the other side has left its role")
 	}
+	if l.serving && l.epochFull() {
+		l.w.met("epoch used up")
+	}
 	l.role, l.serving = role, false
 	if role.State == wire.Following || role.State == wire.Observing {
 		l.connect(role, 1)
 	}
+}
+
+// epochFull says whether a leader has handed out the last zxid of its epoch.
+func (l *life) epochFull() bool {
+	last := l.w.prof.limits.Epoch
+	return last != 0 && l.role.State == wire.Leading && zab.CounterOf(l.tail) == last
 }
 
 // search looks for what a learner lacks in the log on disk.

@@ -112,6 +112,9 @@ func (t *truth) logged(l *life, rec *replica.Record) {
 	}
 	x.body = append([]byte(nil), d.Rest()[:n]...)
 	l.tail = rec.Zxid
+	if last := t.w.prof.limits.Epoch; last != 0 && zab.CounterOf(rec.Zxid) > last {
+		t.w.fail("I15", "server %d logs 0x%x behind the end of its epoch, %d", l.s.id, rec.Zxid, last)
+	}
 	known := t.txns[rec.Zxid]
 	switch {
 	case known == nil:
