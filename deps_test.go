@@ -58,6 +58,7 @@ wire < loadgen < cmd/zooid;
 # The simulator replaces the shell, the ports and the disk: if it imported
 # them it would test them instead of the core.
 {replica, storage} < {test/sim, test/sim/ensemble};
+test/sim/seeds < {test/sim, test/sim/ensemble};
 `
 
 // core lists the packages in which time, randomness and I/O are values that

@@ -5,7 +5,7 @@ type Mutant int
 
 // The mutants. What each does stands in Mutants.
 const (
-	noMutant Mutant = iota
+	_ Mutant = iota
 	ackBeforeSync
 	ackTheQueue
 	rollNotSynced

@@ -1,54 +1,28 @@
 package sim
 
 import (
-	"bytes"
 	"errors"
 	"flag"
-	"fmt"
-	"os"
-	"strings"
 	"testing"
+
+	"zooid/test/sim/seeds"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write MUTATIONS.md anew")
 
-// mutantSeeds is how many seeds a mutant may live.
-const mutantSeeds = 150
-
-// Every mistake that a shell could make has to be found, and soon: a simulator
-// that finds nothing may only be blind.
+// Every mistake that a shell could make has to be found, and soon.
 func TestMutations(t *testing.T) {
-	var rows strings.Builder
+	var all []seeds.Mutation
 	for _, m := range Mutants {
-		failure, n := hunt(m.Mutant)
-		if failure == nil {
-			t.Errorf("%q is not found within %d seeds: the shell %s", m.Name, mutantSeeds, m.Does)
-			continue
-		}
-		t.Logf("%-30s seed %3d  %s: %s", m.Name, n, failure.Invariant, strings.SplitN(failure.Text, "\n", 2)[0])
-		fmt.Fprintf(&rows, "| %s | the shell %s | %d | %s |\n", m.Name, m.Does, n, failure.Invariant)
+		all = append(all, seeds.Mutation{Name: m.Name, Does: m.Does, Run: func(seed uint64) (check, how string) {
+			var f *Failure
+			if _, err := Run(Options{Seed: seed, Mutant: m.Mutant}); errors.As(err, &f) {
+				return f.Invariant, f.Text
+			}
+			return "", ""
+		}})
 	}
-	page := []byte(fmt.Sprintf(mutationsPage, rows.String()))
-	if *rewrite {
-		if err := os.WriteFile("MUTATIONS.md", page, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if have, err := os.ReadFile("MUTATIONS.md"); err != nil || !bytes.Equal(have, page) {
-		t.Log("MUTATIONS.md is not what this run found; go test ./test/sim -run TestMutations -rewrite writes it")
-	}
-}
-
-// hunt runs seeds until one fails and returns how many that took.
-func hunt(m Mutant) (*Failure, int) {
-	for seed := uint64(1); seed <= mutantSeeds; seed++ {
-		var f *Failure
-		if _, err := Run(Options{Seed: seed, Mutant: m}); errors.As(err, &f) {
-			return f, int(seed)
-		}
-	}
-	return nil, mutantSeeds
+	seeds.Hunt(t, all, 150, mutationsPage, *rewrite)
 }
 
 const mutationsPage = `# Mistakes that the simulator finds

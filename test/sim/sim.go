@@ -18,6 +18,8 @@ import (
 	"math/rand/v2"
 	"runtime/debug"
 	"slices"
+
+	"zooid/test/sim/seeds"
 )
 
 // Options say which run.
@@ -30,15 +32,6 @@ type Options struct {
 
 // defaultSteps makes a run that crashes several times.
 const defaultSteps = 2000
-
-// Report says what a run met.
-type Report struct {
-	Seed   uint64
-	Counts map[string]int
-	// Trail is a sum over everything that the server sent, logged and lost: two
-	// runs of one seed have the same.
-	Trail uint64
-}
 
 // Failure is a promise that was broken.
 type Failure struct {
@@ -58,7 +51,7 @@ type world struct {
 	opt     Options
 	rng     *rand.Rand
 	prof    profile
-	report  Report
+	report  seeds.Report
 	step    int
 	mono    int64 // ms, never goes back
 	skew    int64 // wall clock less mono
@@ -71,12 +64,12 @@ type world struct {
 }
 
 // Run runs one seed. The error is a *Failure.
-func Run(opt Options) (rep Report, err error) {
+func Run(opt Options) (rep seeds.Report, err error) {
 	if opt.Steps == 0 {
 		opt.Steps = defaultSteps
 	}
 	w := &world{opt: opt, rng: rand.New(rand.NewPCG(opt.Seed, 0x7a6f6f69642d73))}
-	w.report = Report{Seed: opt.Seed, Counts: map[string]int{}, Trail: 14695981039346656037}
+	w.report = seeds.Report{Seed: opt.Seed, Counts: map[string]int{}, Trail: 14695981039346656037}
 	defer func() {
 		rep = w.report
 		switch x := recover().(type) {

@@ -22,6 +22,7 @@ import (
 
 	members "zooid/internal/ensemble"
 	"zooid/internal/zab"
+	"zooid/test/sim/seeds"
 )
 
 // Options say which run.
@@ -29,15 +30,6 @@ type Options struct {
 	Seed   uint64
 	Mutant Mutant    // a shell with a mistake; 0: none
 	Trace  io.Writer // nil: none
-}
-
-// Report says what a run met.
-type Report struct {
-	Seed   uint64
-	Counts map[string]int
-	// Trail is a sum over everything that was said and logged: two runs of one
-	// seed have the same.
-	Trail uint64
 }
 
 // Failure is a promise that was broken.
@@ -59,7 +51,7 @@ type world struct {
 	opt      Options
 	rng      *rand.Rand
 	prof     profile
-	report   Report
+	report   seeds.Report
 	now      int64 // ms
 	busy     int   // what has happened in this one
 	agenda   agenda
@@ -79,13 +71,13 @@ type world struct {
 
 func newWorld(opt Options, rng *rand.Rand) *world {
 	w := &world{opt: opt, rng: rng, cuts: map[[2]int64]bool{}, channels: map[[2]int64]*channel{}}
-	w.report = Report{Seed: opt.Seed, Counts: map[string]int{}, Trail: 14695981039346656037}
+	w.report = seeds.Report{Seed: opt.Seed, Counts: map[string]int{}, Trail: 14695981039346656037}
 	w.truth = newTruth(w)
 	return w
 }
 
 // Run runs one seed. The error is a *Failure.
-func Run(opt Options) (rep Report, err error) {
+func Run(opt Options) (rep seeds.Report, err error) {
 	w := newWorld(opt, rand.New(rand.NewPCG(opt.Seed, 0x7a6f6f69642d65)))
 	defer func() {
 		rep = w.report

@@ -3,7 +3,6 @@ package ensemble
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -13,6 +12,7 @@ import (
 
 	"zooid/internal/replica"
 	"zooid/internal/wire"
+	"zooid/test/sim/seeds"
 )
 
 // TestScenarios tells stories of ensembles: testdata/scenarios has one for each
@@ -143,10 +143,7 @@ func (s *story) found(t *testing.T, d *datadriven.TestData) error {
 		snapCount: 1 << 30, preAlloc: 4096, walkTurn: 1, closePaths: true, twoDirs: true, lastZxid: true,
 		latency: 1, diskDelay: 1, fsync: 1, limits: replica.Limits{Epoch: uint32(number("epoch-ends", 0))},
 	}
-	opt := Options{Mutant: s.mutant}
-	if *trace {
-		opt.Trace = os.Stdout
-	}
+	opt := Options{Mutant: s.mutant, Trace: seeds.Trace()}
 	s.w = newScripted(opt, p)
 	s.w.found(p.voters, p.observers, "")
 	s.clients, s.names = map[string]*client{}, nil
