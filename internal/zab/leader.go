@@ -15,6 +15,7 @@
 package zab
 
 import (
+	"bytes"
 	"fmt"
 
 	"zooid/internal/jute"
@@ -140,9 +141,19 @@ type LearnerLink struct {
 	phase    linkPhase
 	acked    Zxid
 	deadline int64 // when silence means that it is gone
+	heard    int64 // when it was, the last time, once it is in sync
+	waiting  *claim
 	// The oldest proposal that is timed, and since when.
 	timed      Zxid
 	timedSince int64
+}
+
+// claim is an introduction that waits for what becomes of another connection in
+// the same name.
+type claim struct {
+	since         int64
+	packet        wire.QuorumPacket
+	configVersion int64
 }
 
 type linkPhase uint8
@@ -180,6 +191,9 @@ func Alone(self int64, q *Quorums, last Zxid) *Leader {
 func NewMaster(o LeaderOptions, q *Quorums, epoch int64, last Zxid) *Leader {
 	return &Leader{opt: o, quorums: q, master: true, phase: broadcasting, epoch: epoch, proposed: last, committed: last}
 }
+
+// Reconfigured tells a master which servers are members from now on.
+func (l *Leader) Reconfigured(q *Quorums) { l.quorums = q }
 
 // Informed says that a master has sent its observers everything up to zxid.
 func (l *Leader) Informed(zxid Zxid) { l.proposed, l.committed = zxid, zxid }
@@ -244,7 +258,12 @@ func (l *Leader) LinkUp(now int64, link LinkID) *LearnerLink {
 }
 
 // LinkDown forgets a learner whose connection is gone.
-func (l *Leader) LinkDown(link LinkID) {
+func (l *Leader) LinkDown(now int64, link LinkID) {
+	l.forget(link)
+	l.settle(now)
+}
+
+func (l *Leader) forget(link LinkID) {
 	for i, k := range l.learners {
 		if k.Link == link {
 			l.learners = append(l.learners[:i], l.learners[i+1:]...)
@@ -255,7 +274,7 @@ func (l *Leader) LinkDown(link LinkID) {
 
 func (l *Leader) refuse(k *LearnerLink, format string, args ...any) {
 	l.out.Refused = append(l.out.Refused, Refusal{k.Link, k.SID, fmt.Sprintf(format, args...)})
-	l.LinkDown(k.Link)
+	l.forget(k.Link)
 }
 
 func (l *Leader) giveUp(format string, args ...any) {
@@ -269,12 +288,10 @@ func (l *Leader) giveUp(format string, args ...any) {
 // OBSERVERINFO, ACKEPOCH and ACK. configVersion is that of the leader's
 // configuration. It returns whether ACKs may have moved Committed.
 func (l *Leader) Packet(now int64, k *LearnerLink, p *wire.QuorumPacket, configVersion int64) (acked bool) {
-	if k.phase >= inSync {
-		k.deadline = now + l.opt.SyncLimit
-	}
+	l.Heard(now, k)
 	switch p.Type {
 	case wire.PacketFollowerInfo, wire.PacketObserverInfo:
-		l.introduce(k, p, configVersion)
+		l.introduce(now, k, p, configVersion)
 	case wire.PacketAckEpoch:
 		l.ackEpoch(k, p)
 	case wire.PacketAck:
@@ -286,7 +303,7 @@ func (l *Leader) Packet(now int64, k *LearnerLink, p *wire.QuorumPacket, configV
 // Heard notes that a learner lives.
 func (l *Leader) Heard(now int64, k *LearnerLink) {
 	if k.phase >= inSync {
-		k.deadline = now + l.opt.SyncLimit
+		k.deadline, k.heard = now+l.opt.SyncLimit, now
 	}
 }
 
@@ -301,10 +318,17 @@ func (l *Leader) Progress(now int64, link LinkID) {
 	}
 }
 
-func (l *Leader) introduce(k *LearnerLink, p *wire.QuorumPacket, configVersion int64) {
+// MaxStrangers is how many learners may have ids that no configuration has. They
+// join before a reconfiguration adds them, or observe without ever being added;
+// whoever they are they must not cost more than that. The election port, which
+// they come from, lets in as many.
+const MaxStrangers = 64
+
+func (l *Leader) introduce(now int64, k *LearnerLink, p *wire.QuorumPacket, configVersion int64) {
 	var info wire.LearnerInfo
+	accepted := acceptedEpoch(p)
 	switch err := info.Decode(p.Data); {
-	case k.phase != connected:
+	case k.phase != connected || k.waiting != nil:
 		l.refuse(k, "it introduced itself twice")
 		return
 	case err == wire.ErrNoLearnerInfo:
@@ -325,6 +349,17 @@ func (l *Leader) introduce(k *LearnerLink, p *wire.QuorumPacket, configVersion i
 	case l.master && p.Type != wire.PacketObserverInfo:
 		l.refuse(k, "server %d does not observe, and only observers learn from a follower", info.SID)
 		return
+	case accepted >= lastEpoch:
+		l.refuse(k, "server %d says that it has accepted epoch %d, behind which there is no other: look at its file acceptedEpoch", info.SID, accepted)
+		return
+	case l.alive(now, info.SID):
+		k.waiting = &claim{now, *p, configVersion}
+		k.waiting.packet.Data = bytes.Clone(p.Data) // which is only lent
+		return
+	case !l.quorums.Member(info.SID) && l.strangers(info.SID) >= MaxStrangers:
+		l.refuse(k, "server %d is not in the configuration, and %d others learn that are not either: add those that belong here by reconfig, "+
+			"or look who else connects to this port", info.SID, MaxStrangers)
+		return
 	}
 	k.SID, k.Protocol, k.ConfigVersion = info.SID, info.ProtocolVersion, info.ConfigVersion
 	k.Observer = p.Type == wire.PacketObserverInfo
@@ -336,13 +371,69 @@ func (l *Leader) introduce(k *LearnerLink, p *wire.QuorumPacket, configVersion i
 	}
 	k.phase = waitsForEpoch
 	if l.phase == discovering && l.Votes(k) {
-		l.accepted = max(l.accepted, EpochOf(p.Zxid))
+		l.accepted = max(l.accepted, accepted)
 		l.introduced[k.SID] = true
 		l.discover()
 	}
 	if l.phase > discovering && l.phase != over {
-		l.offer(k, EpochOf(p.Zxid))
+		l.offer(k, accepted)
 	}
+}
+
+// lastEpoch is the largest epoch that ACKEPOCH has room for.
+const lastEpoch = 1<<31 - 1
+
+// acceptedEpoch is the epoch of an introduction: -1 if the server has accepted
+// none.
+func acceptedEpoch(p *wire.QuorumPacket) int64 { return p.Zxid >> 32 }
+
+// alive says whether a learner of this id is in sync and was heard within the
+// last tick: it is pinged twice a tick. One that lives must not lose its place to
+// another server of its id. Apache's server keeps both, and lets both
+// acknowledge in one name.
+func (l *Leader) alive(now, id int64) bool {
+	for _, k := range l.learners {
+		if k.SID == id && k.InSync() && now-k.heard < l.opt.TickTime {
+			return true
+		}
+	}
+	return false
+}
+
+// settle goes on with those who wait in a name that another connection has. A
+// server that has left that one for the new one is let in as soon as the end of
+// the old one is known, or it is silent for a tick; for one that goes on
+// speaking there are two servers.
+func (l *Leader) settle(now int64) {
+	for _, k := range append([]*LearnerLink(nil), l.learners...) {
+		c := k.waiting
+		if c == nil || l.Learner(k.Link) != k {
+			continue
+		}
+		var info wire.LearnerInfo
+		if info.Decode(c.packet.Data); !l.alive(now, info.SID) {
+			k.waiting = nil
+			l.introduce(now, k, &c.packet, c.configVersion)
+		} else if now-c.since >= l.opt.TickTime*3/2 {
+			l.refuse(k, "server %d is connected already, and that connection lives: two servers have the same myid", info.SID)
+		}
+	}
+}
+
+// Stranger says whether a learner has an id that no configuration has.
+func (l *Leader) Stranger(k *LearnerLink) bool {
+	return k.phase != connected && !l.quorums.Member(k.SID)
+}
+
+// strangers counts those beside a server, which takes its own former place.
+func (l *Leader) strangers(but int64) int {
+	n := 0
+	for _, k := range l.learners {
+		if k.SID != but && l.Stranger(k) {
+			n++
+		}
+	}
+	return n
 }
 
 // discover fixes the epoch once a quorum has said which epochs it has accepted
@@ -472,7 +563,7 @@ func (l *Leader) ack(now int64, k *LearnerLink, zxid Zxid) bool {
 			l.refuse(k, "its first ACK is of 0x%x and not of NEWLEADER 0x%x", uint64(zxid), uint64(EpochStart(l.epoch)))
 			return false
 		}
-		k.phase, k.deadline = inSync, now+l.opt.InitLimit+l.opt.SyncLimit
+		k.phase, k.deadline, k.heard = inSync, now+l.opt.InitLimit+l.opt.SyncLimit, now
 		if l.Votes(k) {
 			l.synced[k.SID] = true
 		}
@@ -530,6 +621,7 @@ func (l *Leader) Tick(now int64) {
 			l.refuse(k, "it did not acknowledge proposal 0x%x within syncLimit", uint64(k.timed))
 		}
 	}
+	l.settle(now)
 	if l.phase != broadcasting {
 		if now >= l.deadline {
 			l.giveUp("no quorum within initLimit: %s", l.missing())
