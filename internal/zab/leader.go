@@ -370,7 +370,7 @@ func (l *Leader) introduce(now int64, k *LearnerLink, p *wire.QuorumPacket, conf
 		}
 	}
 	k.phase = waitsForEpoch
-	if l.phase == discovering && l.Votes(k) {
+	if l.phase == discovering && l.quorums.Voter(k.SID) {
 		l.accepted = max(l.accepted, accepted)
 		l.introduced[k.SID] = true
 		l.discover()
@@ -496,7 +496,7 @@ func (l *Leader) ackEpoch(k *LearnerLink, p *wire.QuorumPacket) {
 		return
 	}
 	k.phase, k.Zxid, k.Epoch = acceptsEpoch, p.Zxid, epoch
-	if l.phase == acknowledging && epoch != -1 && l.Votes(k) {
+	if l.phase == acknowledging && epoch != -1 && l.quorums.Voter(k.SID) {
 		if epoch > l.own.Epoch || epoch == l.own.Epoch && p.Zxid > l.own.Zxid {
 			l.giveUp("server %d is ahead: its history ends at 0x%x of epoch %d, the own one at 0x%x of epoch %d",
 				k.SID, uint64(p.Zxid), epoch, uint64(l.own.Zxid), l.own.Epoch)
@@ -535,7 +535,9 @@ func (l *Leader) Synchronise(now int64, k *LearnerLink, config []byte) {
 }
 
 // Votes says whether the voice of a learner counts. One that follows without
-// being a voter, a joiner or one that was removed, is heard in vain.
+// being a voter, a joiner or one that was removed, is heard in vain. Before the
+// broadcast that of an observer counts too if a configuration makes it a voter:
+// it accepts and stores as a follower does, and may not know of that yet.
 func (l *Leader) Votes(k *LearnerLink) bool { return !k.Observer && l.quorums.Voter(k.SID) }
 
 // Forwarding says whether a learner gets live traffic.
@@ -564,7 +566,7 @@ func (l *Leader) ack(now int64, k *LearnerLink, zxid Zxid) bool {
 			return false
 		}
 		k.phase, k.deadline, k.heard = inSync, now+l.opt.InitLimit+l.opt.SyncLimit, now
-		if l.Votes(k) {
+		if l.quorums.Voter(k.SID) {
 			l.synced[k.SID] = true
 		}
 		if l.phase == broadcasting {
