@@ -33,6 +33,10 @@ type member struct {
 	learners *quorumport.LearnerPort // while the server leads, or follows and takes observers
 	links    map[zab.LinkID]*quorumport.Link
 	lastLink atomic.Uint32 // the newest id that was given; any goroutine
+	// What waits for learners that no configuration has, and what is said of
+	// learners that go or are refused.
+	strangers    *quorumport.QueueShare
+	learnerLines quorumport.Lines
 
 	role     replica.RoleChange // the newest one
 	endRole  context.CancelFunc // ends what goroutines do for the role
@@ -63,7 +67,8 @@ type member struct {
 const maxVotes = 1000
 
 func (n *Node) newMember() *member {
-	m := &member{n: n, config: n.cfg.Members, next: n.cfg.LastSeen, links: map[zab.LinkID]*quorumport.Link{}}
+	m := &member{n: n, config: n.cfg.Members, next: n.cfg.LastSeen, links: map[zab.LinkID]*quorumport.Link{},
+		strangers: quorumport.NewQueueShare(maxLinkQueue)}
 	m.own, _ = m.config.Member(n.cfg.ServerID)
 	clients := clientAddress(n.cfg.ClientPortAddress, n.cfg.ClientPort)
 	m.clients.Store(&clients)
@@ -174,11 +179,7 @@ func (n *Node) ensembleConfig(accepted, current int64) *replica.EnsembleConfig {
 func (m *member) carry(fx *replica.PeerEffects) {
 	n := m.n
 	for i := range fx.Notes {
-		if x := &fx.Notes[i]; x.Warn {
-			n.log.Warn(x.Text, x.Args...)
-		} else {
-			n.log.Info(x.Text, x.Args...)
-		}
+		m.say(&fx.Notes[i])
 	}
 	if fx.Config != nil {
 		m.configure(fx.Config)
@@ -202,9 +203,14 @@ func (m *member) carry(fx *replica.PeerEffects) {
 		m.stream(&fx.Streams[i])
 	}
 	for _, id := range fx.Links {
-		server, packets := n.core.r.LinkQueue(id)
+		server, stranger, packets := n.core.r.LinkQueue(id)
 		m.buf = n.core.r.DrainLink(id, m.buf[:0])
 		if link := m.links[id]; link != nil {
+			if stranger {
+				link.Share(m.strangers)
+			} else {
+				link.Share(nil)
+			}
 			link.SendPackets(m.buf, packets)
 			if server != 0 && !link.Measured() {
 				link.Measure(m.queueMeter(server))
@@ -217,6 +223,26 @@ func (m *member) carry(fx *replica.PeerEffects) {
 	m.notePhase()
 	if fx.Fatal != nil {
 		n.fail(fx.Fatal.Code, fmt.Errorf("%s", fx.Fatal.Why))
+	}
+}
+
+// say writes a line of the core's to the log. Of the other ends of connections,
+// which anybody may be, it writes only so many.
+func (m *member) say(x *replica.Note) {
+	log := m.n.log
+	if link := m.links[x.Link]; link != nil {
+		kept, ok := m.learnerLines.Pass(20, 10*time.Second)
+		if !ok {
+			return
+		}
+		if log = log.With("remote", link.RemoteAddr()); kept > 0 {
+			log = log.With("more_before", kept)
+		}
+	}
+	if x.Warn {
+		log.Warn(x.Text, x.Args...)
+	} else {
+		log.Info(x.Text, x.Args...)
 	}
 }
 
@@ -291,14 +317,16 @@ func (m *member) linkOptions() quorumport.LinkOptions {
 	c := m.n.cfg
 	return quorumport.LinkOptions{
 		Log: m.n.log, MaxPacket: c.JuteMaxBufferBytes + c.JuteMaxBufferExtraBytes + packetExtra, MaxQueue: maxLinkQueue,
-		NoDelay: true, KeepAlive: c.Quorum.TCPKeepAlive,
+		TakesWithin: time.Duration(c.Quorum.InitLimitTicks*c.TickTimeMs) * time.Millisecond,
+		NoDelay:     true, KeepAlive: c.Quorum.TCPKeepAlive,
 	}
 }
 
 const (
 	// packetExtra is what a packet has beside the request that it carries.
 	packetExtra = 1 << 20
-	// maxLinkQueue is how many bytes may wait for another server.
+	// maxLinkQueue is how many bytes may wait for another server, and for all
+	// together that no configuration has.
 	maxLinkQueue = 512 << 20
 	// firstPacket is how long a connection may take to say who it is.
 	firstPacket = 10 * time.Second

@@ -86,7 +86,7 @@ type Election struct {
 	resolve func(ctx context.Context, host string) ([]string, error)
 	pause   time.Duration // between attempts to bind
 
-	refused, strange lines
+	refused, strange Lines
 
 	moving sync.Mutex // one Move at a time; taken before mu
 
@@ -120,8 +120,8 @@ type peer struct {
 
 	calls    sync.Mutex // one callback at a time for one id
 	reported bool       // what Changed said last; guarded by calls
-	failures lines
-	changes  lines
+	failures Lines
+	changes  Lines
 }
 
 // NewElection returns a port that neither listens nor knows a peer.
@@ -495,36 +495,4 @@ func (e *Election) Close() {
 	}
 	e.mu.Unlock()
 	e.wg.Wait()
-}
-
-// lines keeps one cause from filling the log: so many lines in so long a time.
-type lines struct {
-	mu     sync.Mutex
-	since  time.Time
-	said   int
-	silent int
-}
-
-// pass reports whether a line may be written, and how many were not before it.
-func (l *lines) pass(burst int, every time.Duration) (kept int, ok bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	now := time.Now()
-	if now.Sub(l.since) >= every {
-		l.since, l.said = now, 0
-	}
-	if l.said >= burst {
-		l.silent++
-		return 0, false
-	}
-	l.said++
-	kept, l.silent = l.silent, 0
-	return kept, true
-}
-
-// forget lets the next line pass.
-func (l *lines) forget() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.since, l.silent = time.Time{}, 0
 }

@@ -93,7 +93,7 @@ func (e *Election) greet(nc net.Conn, order uint64) {
 		e.o.Log.Debug("election connection without a first message", "remote", nc.RemoteAddr())
 		return
 	}
-	if kept, ok := e.refused.pass(5, 10*time.Second); ok {
+	if kept, ok := e.refused.Pass(5, 10*time.Second); ok {
 		e.o.Log.Warn("election connection refused", "remote", nc.RemoteAddr(), "reason", err, "more_before", kept)
 	}
 }

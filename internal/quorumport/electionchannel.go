@@ -146,7 +146,7 @@ func (e *Election) tell(c *channel, what string, why error) {
 		limit = &e.strange
 	}
 	e.mu.Unlock()
-	kept, ok := limit.pass(20, 10*time.Second)
+	kept, ok := limit.Pass(20, 10*time.Second)
 	if !ok || e.ctx.Err() != nil {
 		return
 	}
@@ -166,7 +166,7 @@ func (e *Election) tell(c *channel, what string, why error) {
 func (e *Election) deliver(c *channel, message []byte) {
 	n := new(wire.Notification)
 	if err := n.Decode(message); err != nil {
-		if kept, ok := e.refused.pass(5, 10*time.Second); ok {
+		if kept, ok := e.refused.Pass(5, 10*time.Second); ok {
 			e.o.Log.Warn("election message dropped", "id", c.p.id, "bytes", len(message), "reason", err, "more_before", kept)
 		}
 		return

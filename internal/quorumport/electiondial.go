@@ -74,7 +74,7 @@ func (e *Election) reach(p *peer, d *dial, groups [][]string) {
 		err = e.introduce(p, d, nc)
 	}
 	if err != nil && d.ctx.Err() == nil {
-		if kept, ok := p.failures.pass(1, failureEvery); ok {
+		if kept, ok := p.failures.Pass(1, failureEvery); ok {
 			e.o.Log.Warn("cannot reach the election port of a peer", "id", p.id, "error", err, "more_before", kept)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"slices"
@@ -24,8 +25,9 @@ type LearnerPort struct {
 	Handler     Handler
 	// NextLinkID numbers the links.
 	NextLinkID func() uint32
-	// Accepted is told of a link before it starts, so before anything the
-	// Handler hears of it. A read timeout is best set here.
+	// Accepted is told of a link once its first packet is that of a learner, and
+	// before the Handler hears of it. Of the others the Handler hears Down only,
+	// and the log what was wrong with them. It is called on the link's reader.
 	Accepted func(l *Link)
 	// MaxPending is how many connections may be without a first packet; one
 	// more ends the one that has waited longest, so that idle connections keep
@@ -34,6 +36,7 @@ type LearnerPort struct {
 	// FirstPacketWithin bounds how long one may be without; 0 = none.
 	FirstPacketWithin time.Duration
 
+	strange Lines          // of connections that are no learners
 	serving sync.WaitGroup // goroutines that accept
 	running sync.WaitGroup // links
 
@@ -187,14 +190,19 @@ func (p *LearnerPort) accept(nc net.Conn) {
 	if oldest != nil {
 		oldest.Close(fmt.Errorf("%w: no first packet, and %d connections wait to send theirs", ErrStranger, p.MaxPending))
 	}
-	if p.Accepted != nil {
-		p.Accepted(l)
-	}
 	l.Start()
 }
 
 // heard notes the first packet of a link.
 func (p *LearnerPort) heard(l *Link) {
+	p.settled(l)
+	if p.Accepted != nil {
+		p.Accepted(l)
+	}
+}
+
+// settled says that a link need not be waited for any more.
+func (p *LearnerPort) settled(l *Link) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if i := slices.Index(p.pending, l); i >= 0 {
@@ -202,13 +210,29 @@ func (p *LearnerPort) heard(l *Link) {
 	}
 }
 
-// forget takes a link off that is over.
+// forget takes a link off that is over, on its reader's goroutine.
 func (p *LearnerPort) forget(l *Link) {
-	p.heard(l)
+	p.settled(l)
+	if l.input.greeting != nil {
+		p.tell(l)
+	}
 	p.mu.Lock()
 	delete(p.links, l)
 	p.mu.Unlock()
 	p.running.Done()
+}
+
+// tell logs what was wrong with a connection that was no learner's.
+func (p *LearnerPort) tell(l *Link) {
+	switch {
+	case l.err == io.EOF || errors.Is(l.err, errPortClosed):
+		// Somebody looked whether the port is open, or came too late.
+		p.Log.Debug("connection to the quorum port without a first packet", "remote", l.RemoteAddr())
+	default:
+		if kept, ok := p.strange.Pass(5, 10*time.Second); ok {
+			p.Log.Warn("connection to the quorum port refused", "remote", l.RemoteAddr(), "reason", l.err, "more_before", kept)
+		}
+	}
 }
 
 // Links returns the links that are not over.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -138,7 +139,7 @@ func TestLearnerPortStrangers(t *testing.T) {
 func TestLearnerPortPending(t *testing.T) {
 	checkLeaks(t)
 	accepted := make(chan *Link, 10)
-	_, h, address := openPort(t, func(p *LearnerPort) {
+	p, h, address := openPort(t, func(p *LearnerPort) {
 		p.MaxPending = 3
 		p.Accepted = func(l *Link) { accepted <- l }
 	})
@@ -151,23 +152,70 @@ func TestLearnerPortPending(t *testing.T) {
 		known = append(known, nc)
 	}
 	var silent []*Link
-	for range 3 {
+	for i := range 3 {
 		dialRaw(t, address)
-		silent = append(silent, <-accepted)
+		silent = append(silent, lastPending(t, p, i+1))
 	}
 	nc := dialRaw(t, address)
-	newest := <-accepted
 	if e := h.next(t); e.link != silent[0] || !errors.Is(e.err, ErrStranger) {
 		t.Fatalf("%+v", e)
 	}
+	newest := lastPending(t, p, 3)
 	nc.Write(introduction(9))
-	if e := h.next(t); e.link != newest || e.down {
+	if e := h.next(t); e.link != newest || e.down || <-accepted != newest {
 		t.Fatalf("%+v", e)
 	}
 	for _, nc := range known {
 		nc.Write(appendPackets(nil, wire.QuorumPacket{Type: wire.PacketAck}))
 	}
 	h.packets(t, len(known))
+}
+
+// lastPending waits until n connections are without a first packet and returns
+// the newest.
+func lastPending(t *testing.T, p *LearnerPort, n int) *Link {
+	t.Helper()
+	var have []*Link
+	comesTrue(t, "connections without a first packet", func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		have = slices.Clone(p.pending)
+		return len(have) == n
+	})
+	return have[n-1]
+}
+
+// TestLearnerPortTellsOfStrangers: one line names the address and what was
+// wrong, many strangers do not fill the log, and who only looks whether the port
+// is open makes none.
+func TestLearnerPortTellsOfStrangers(t *testing.T) {
+	checkLeaks(t)
+	lines := make(chan string, 1000)
+	p, h, address := openPort(t, func(p *LearnerPort) { p.Log = slog.New(warnings{slog.DiscardHandler, lines}) })
+	dialRaw(t, address).Close()
+	if e := h.next(t); !e.down || e.err != io.EOF {
+		t.Fatalf("%+v", e)
+	}
+	for i := range 20 {
+		nc := dialRaw(t, address)
+		io.WriteString(nc, "GET / HTTP/1.1\r\n\r\n")
+		if e := h.next(t); !e.down || !errors.Is(e.err, ErrStranger) {
+			t.Fatalf("%+v", e)
+		}
+		if i >= 5 {
+			continue
+		}
+		line := <-lines
+		for _, want := range []string{"connection to the quorum port refused", nc.LocalAddr().String(), "the first packet is unknown 1195725856"} {
+			if !strings.Contains(line, want) {
+				t.Errorf("%q, want %q in it", line, want)
+			}
+		}
+	}
+	p.Close() // which waits for their ends
+	if n := len(lines); n > 0 {
+		t.Errorf("%d more lines", n)
+	}
 }
 
 func TestLearnerPortFirstPacketWithin(t *testing.T) {

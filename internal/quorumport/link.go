@@ -23,9 +23,12 @@ type LinkOptions struct {
 	MaxPacket int
 	// MaxQueue is how many bytes may wait to be written before the link is cut;
 	// 0 = any number.
-	MaxQueue  int
-	NoDelay   bool // leader.nodelay, follower.nodelay
-	KeepAlive bool // tcpKeepAlive
+	MaxQueue int
+	// TakesWithin bounds how long the peer may take to read a piece of up to
+	// pieceMost bytes that is written to it; 0 = none.
+	TakesWithin time.Duration
+	NoDelay     bool // leader.nodelay, follower.nodelay
+	KeepAlive   bool // tcpKeepAlive
 }
 
 // defaultMaxPacket is twice the default of jute.maxbuffer, which is that of
@@ -94,6 +97,7 @@ type Link struct {
 	queue    []part
 	head     int // of queue
 	queued   int // bytes, those being written included
+	share    *QueueShare
 	packets  int // in queue, as far as they are counted
 	flushing bool
 	ended    bool
@@ -189,6 +193,7 @@ func (l *Link) endLocked(err error) {
 	for _, p := range l.queue[l.head:] {
 		Recycle(p.mem)
 	}
+	l.share.add(-l.queued)
 	l.queue, l.head, l.queued = nil, 0, 0
 	l.wake.Signal()
 }

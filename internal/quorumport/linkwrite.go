@@ -2,8 +2,11 @@ package quorumport
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
+	"os"
+	"sync/atomic"
 	"time"
 )
 
@@ -60,8 +63,9 @@ func (l *Link) SendPackets(b []byte, packets int) {
 		return
 	}
 	l.queued += len(b)
-	if l.o.MaxQueue > 0 && l.queued > l.o.MaxQueue {
-		l.endLocked(fmt.Errorf("%w: %d bytes wait for it, and %d may", ErrLinkQueue, l.queued, l.o.MaxQueue))
+	l.share.add(len(b))
+	if err := l.tooMuch(); err != nil {
+		l.endLocked(err)
 		l.mu.Unlock()
 		l.hangUp()
 		return
@@ -83,6 +87,53 @@ func (l *Link) SendPackets(b []byte, packets int) {
 	l.packets += packets
 	l.wake.Signal()
 	l.mu.Unlock()
+}
+
+// tooMuch says why no more can be queued; l.mu is held.
+func (l *Link) tooMuch() error {
+	switch all := l.share.waiting(); {
+	case l.o.MaxQueue > 0 && l.queued > l.o.MaxQueue:
+		return fmt.Errorf("%w: %d bytes wait for it, and %d may", ErrLinkQueue, l.queued, l.o.MaxQueue)
+	case all > 0 && all > l.share.most:
+		return fmt.Errorf("%w: %d bytes wait for it, and %d for all servers that are not in the configuration, of %d that may",
+			ErrLinkQueue, l.queued, all, l.share.most)
+	}
+	return nil
+}
+
+// QueueShare bounds what may wait to be written on several links together.
+type QueueShare struct {
+	most int64
+	used atomic.Int64
+}
+
+// NewQueueShare returns a share of so many bytes.
+func NewQueueShare(most int64) *QueueShare { return &QueueShare{most: most} }
+
+func (s *QueueShare) add(n int) {
+	if s != nil {
+		s.used.Add(int64(n))
+	}
+}
+
+func (s *QueueShare) waiting() int64 {
+	if s == nil {
+		return 0
+	}
+	return s.used.Load()
+}
+
+// Share has what waits on the link count in a share from now on, and no longer
+// in another one; nil for none. The link that makes it too much is closed with
+// ErrLinkQueue.
+func (l *Link) Share(s *QueueShare) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.share != s {
+		l.share.add(-l.queued)
+		l.share = s
+		l.share.add(l.queued)
+	}
 }
 
 // lastPiece is the bytes at the end of the queue to which n more belong.
@@ -136,14 +187,13 @@ func (l *Link) write() {
 		if p.stream != nil {
 			err = l.runStream(p.stream)
 		} else {
-			var n int
-			n, err = l.nc.Write(p.mem.b[:p.n])
-			l.BytesSent.Add(int64(n))
+			err = l.put(p.mem.b[:p.n])
 		}
 		Recycle(p.mem)
 		l.mu.Lock()
 		if !l.ended {
 			l.queued -= p.n
+			l.share.add(-p.n)
 		}
 		flushing := l.flushing && !l.ended
 		l.mu.Unlock()
@@ -155,6 +205,29 @@ func (l *Link) write() {
 			return
 		}
 	}
+}
+
+// put writes b, as far as the peer reads it in time.
+func (l *Link) put(b []byte) error {
+	for len(b) > 0 {
+		if l.o.TakesWithin > 0 {
+			l.mu.Lock()
+			if !l.flushing { // which has a deadline of its own
+				l.nc.SetWriteDeadline(time.Now().Add(l.o.TakesWithin))
+			}
+			l.mu.Unlock()
+		}
+		n, err := l.nc.Write(b[:min(len(b), pieceMost)])
+		l.BytesSent.Add(int64(n))
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			err = fmt.Errorf("%w: it left %d bytes unread for %v", ErrLinkQueue, min(len(b), pieceMost)-n, l.o.TakesWithin)
+		}
+		if err != nil {
+			return err
+		}
+		b = b[n:]
+	}
+	return nil
 }
 
 // next waits for something to write; false at the end.
@@ -192,6 +265,7 @@ func (l *Link) sayGoodbye() {
 func (l *Link) runStream(f func(w io.Writer) error) error {
 	start, before := time.Now(), l.BytesSent.Load()
 	l.stream.Store(streaming)
+	l.noWriteDeadline()
 	w := bufio.NewWriterSize(streamWriter{l}, streamPiece)
 	err := f(w)
 	if err == nil {
@@ -205,6 +279,16 @@ func (l *Link) runStream(f func(w io.Writer) error) error {
 	l.o.Log.Debug("bulk part written", "remote", l.RemoteAddr(),
 		"bytes", l.BytesSent.Load()-before, "took", time.Since(start))
 	return nil
+}
+
+// noWriteDeadline takes that of put off for a stream, whose end the read timeout
+// and the other side's limits decide.
+func (l *Link) noWriteDeadline() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.flushing {
+		l.nc.SetWriteDeadline(time.Time{})
+	}
 }
 
 // streamWriter writes a stream and notes how long the peer lets it wait.

@@ -283,7 +283,8 @@ type Search struct {
 type Note struct {
 	Warn bool
 	Text string
-	Args []any // pairs of key and value
+	Args []any      // pairs of key and value
+	Link zab.LinkID // whose peer the line is about: its address belongs into it; 0 for none
 }
 
 // Fatal is why a server must not go on.

@@ -308,7 +308,7 @@ func (r *Replica) learnerRequest(k *zab.LearnerLink, q *wire.QuorumPacket) {
 	id := d.Long()
 	h := wire.RequestHeader{Xid: d.Int(), Type: wire.Opcode(d.Int())}
 	if d.Err() != nil {
-		r.warn("a request of a learner cannot be read", "server", k.SID, "bytes", len(q.Data))
+		r.warnOf(k.Link, "a request of a learner cannot be read", "server", k.SID, "bytes", len(q.Data))
 		return
 	}
 	r.stats.Peer.Requests++

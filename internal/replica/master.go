@@ -36,7 +36,7 @@ func (r *Replica) openMaster() {
 // to date.
 func (r *Replica) hosted(out *zab.LeaderOut) {
 	for _, x := range out.Refused {
-		r.warn("a learner is refused", "server", x.Server, "reason", x.Why)
+		r.warnOf(x.Link, "a learner is refused", "server", x.Server, "reason", x.Why)
 		r.peer.out.CloseLinks = append(r.peer.out.CloseLinks, x)
 	}
 	for _, k := range out.Sync {
@@ -92,7 +92,7 @@ func (r *Replica) fromObserver(k *zab.LearnerLink, q *wire.QuorumPacket) {
 		d.Long()
 		d.Int()
 		if op := wire.Opcode(d.Int()); d.Err() != nil {
-			r.warn("a request of an observer cannot be read", "server", k.SID, "bytes", len(q.Data))
+			r.warnOf(k.Link, "a request of an observer cannot be read", "server", k.SID, "bytes", len(q.Data))
 			return
 		} else if op == wire.OpSync {
 			p.syncs = append(p.syncs, syncing{link: k.Link})

@@ -171,12 +171,13 @@ func (r *Replica) Phase() (phase, method string) {
 }
 
 // LinkQueue describes the connection to a learner: its server id, 0 as long as
-// it is not known, and how many packets DrainLink would give. It only reads.
-func (r *Replica) LinkQueue(link zab.LinkID) (server int64, packets int) {
+// it is not known, whether that is in no configuration, and how many packets
+// DrainLink would give. It only reads.
+func (r *Replica) LinkQueue(link zab.LinkID) (server int64, stranger bool, packets int) {
 	if h := r.host(); h != nil {
 		if k := h.Learner(link); k != nil {
-			return k.SID, k.Queued
+			return k.SID, h.Stranger(k), k.Queued
 		}
 	}
-	return 0, 0
+	return 0, false, 0
 }

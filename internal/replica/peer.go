@@ -436,8 +436,8 @@ func (r *Replica) linkDown(link zab.LinkID, why string) {
 	switch {
 	case r.leader != nil:
 		if k := r.leader.Learner(link); k != nil {
-			r.warn("a learner is gone", "server", k.SID, "reason", why)
-			r.leader.LinkDown(link)
+			r.warnOf(link, "a learner is gone", "server", k.SID, "reason", why)
+			r.leader.LinkDown(r.now.Mono, link)
 			r.recount()
 			r.led()
 			r.cede()
@@ -452,8 +452,9 @@ func (r *Replica) linkDown(link zab.LinkID, why string) {
 		r.learned()
 	case p.master != nil:
 		if k := p.master.Learner(link); k != nil {
-			r.warn("an observer is gone", "server", k.SID, "reason", why)
-			p.master.LinkDown(link)
+			r.warnOf(link, "an observer is gone", "server", k.SID, "reason", why)
+			p.master.LinkDown(r.now.Mono, link)
+			r.mastered()
 		}
 	}
 }
@@ -570,6 +571,11 @@ func (r *Replica) note(text string, args ...any) {
 
 func (r *Replica) warn(text string, args ...any) {
 	r.peer.out.Notes = append(r.peer.out.Notes, Note{Warn: true, Text: text, Args: args})
+}
+
+// warnOf is warn for a line about whoever is at the other end of a connection.
+func (r *Replica) warnOf(link zab.LinkID, text string, args ...any) {
+	r.peer.out.Notes = append(r.peer.out.Notes, Note{Warn: true, Text: text, Args: args, Link: link})
 }
 
 func (r *Replica) fatal(code int, format string, args ...any) {

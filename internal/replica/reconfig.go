@@ -166,6 +166,9 @@ func (r *Replica) activate(m *ensemble.Membership, leader *int64, zxid int64) (l
 		if p.next != nil && p.next.Version <= m.Version {
 			p.next = nil
 		}
+		if p.master != nil {
+			p.master.Reconfigured(zab.NewQuorums(m, nil))
+		}
 		r.record(Record{Op: SaveConfig, Config: m, Seen: p.next})
 		r.configured(!m.SameMembers(old), false)
 	}

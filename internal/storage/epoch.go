@@ -92,7 +92,8 @@ func LoadEpochs(d *Dirs, lastZxid int64) (accepted, current int64, err error) {
 	if accepted < current {
 		return 0, 0, &EpochError{path.Join(d.Snap, AcceptedEpoch),
 			fmt.Sprintf("the accepted epoch %d is less than the current epoch %d", accepted, current),
-			fmt.Sprintf("write %d into the file, which is always safe, or restore the directory from a backup", current)}
+			fmt.Sprintf("if %s is right, write %d into this file; if that is the damaged one, write the epoch of the last transaction, %d, into that; "+
+				"or restore the directory from a backup", CurrentEpoch, current, epoch)}
 	}
 	if writeCurrent {
 		if err := d.WriteEpoch(CurrentEpoch, current); err != nil {

@@ -15,6 +15,7 @@
 package zab
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 
@@ -70,12 +71,13 @@ const (
 // something to do in Out.
 type Leader struct {
 	opt      LeaderOptions
-	quorums  *Quorums // that hold now
-	rules    []rule   // that proposals go by, see tally.go; oldest first
-	reconfig Zxid     // the reconfiguration under way, 0 for none
-	ceded    bool     // another server leads from the last commit on
-	handing  bool     // another server is to lead, see HandOver
-	master   bool     // a follower that has observers, see NewMaster
+	quorums  *Quorums        // that hold now
+	rules    []rule          // that proposals go by, see tally.go; oldest first
+	reconfig Zxid            // the reconfiguration under way, 0 for none
+	ceded    bool            // another server leads from the last commit on
+	handing  bool            // another server is to lead, see HandOver
+	ahead    map[int64]int64 // since when voters have been seen that accepted a newer epoch
+	master   bool            // a follower that has observers, see NewMaster
 	own      History
 	phase    leaderPhase
 	deadline int64 // of the phase
@@ -144,9 +146,19 @@ type LearnerLink struct {
 	phase    linkPhase
 	acked    Zxid
 	deadline int64 // when silence means that it is gone
+	heard    int64 // when it was, the last time, once it is in sync
+	waiting  *claim
 	// The oldest proposal that is timed, and since when.
 	timed      Zxid
 	timedSince int64
+}
+
+// claim is an introduction that waits for what becomes of another connection in
+// the same name.
+type claim struct {
+	since, sid    int64
+	packet        wire.QuorumPacket
+	configVersion int64
 }
 
 type linkPhase uint8
@@ -184,6 +196,9 @@ func Alone(self int64, q *Quorums, last Zxid) *Leader {
 func NewMaster(o LeaderOptions, q *Quorums, epoch int64, last Zxid) *Leader {
 	return &Leader{opt: o, quorums: q, master: true, phase: broadcasting, epoch: epoch, proposed: last, committed: last}
 }
+
+// Reconfigured tells a master which servers are members from now on.
+func (l *Leader) Reconfigured(q *Quorums) { l.quorums = q }
 
 // Informed says that a master has sent its observers everything up to zxid.
 func (l *Leader) Informed(zxid Zxid) { l.proposed, l.committed = zxid, zxid }
@@ -248,7 +263,12 @@ func (l *Leader) LinkUp(now int64, link LinkID) *LearnerLink {
 }
 
 // LinkDown forgets a learner whose connection is gone.
-func (l *Leader) LinkDown(link LinkID) {
+func (l *Leader) LinkDown(now int64, link LinkID) {
+	l.forget(link)
+	l.settle(now)
+}
+
+func (l *Leader) forget(link LinkID) {
 	for i, k := range l.learners {
 		if k.Link == link {
 			l.learners = append(l.learners[:i], l.learners[i+1:]...)
@@ -259,7 +279,7 @@ func (l *Leader) LinkDown(link LinkID) {
 
 func (l *Leader) refuse(k *LearnerLink, format string, args ...any) {
 	l.out.Refused = append(l.out.Refused, Refusal{k.Link, k.SID, fmt.Sprintf(format, args...)})
-	l.LinkDown(k.Link)
+	l.forget(k.Link)
 }
 
 func (l *Leader) giveUp(format string, args ...any) {
@@ -273,12 +293,10 @@ func (l *Leader) giveUp(format string, args ...any) {
 // OBSERVERINFO, ACKEPOCH and ACK. configVersion is that of the leader's
 // configuration. It returns whether ACKs may have moved Committed.
 func (l *Leader) Packet(now int64, k *LearnerLink, p *wire.QuorumPacket, configVersion int64) (acked bool) {
-	if k.phase >= inSync {
-		k.deadline = now + l.opt.SyncLimit
-	}
+	l.Heard(now, k)
 	switch p.Type {
 	case wire.PacketFollowerInfo, wire.PacketObserverInfo:
-		l.introduce(k, p, configVersion)
+		l.introduce(now, k, p, configVersion)
 	case wire.PacketAckEpoch:
 		l.ackEpoch(k, p)
 	case wire.PacketAck:
@@ -290,7 +308,7 @@ func (l *Leader) Packet(now int64, k *LearnerLink, p *wire.QuorumPacket, configV
 // Heard notes that a learner lives.
 func (l *Leader) Heard(now int64, k *LearnerLink) {
 	if k.phase >= inSync {
-		k.deadline = now + l.opt.SyncLimit
+		k.deadline, k.heard = now+l.opt.SyncLimit, now
 	}
 }
 
@@ -305,10 +323,17 @@ func (l *Leader) Progress(now int64, link LinkID) {
 	}
 }
 
-func (l *Leader) introduce(k *LearnerLink, p *wire.QuorumPacket, configVersion int64) {
+// MaxStrangers is how many learners may have ids that no configuration has. They
+// join before a reconfiguration adds them, or observe without ever being added;
+// whoever they are they must not cost more than that. The election port, which
+// they come from, lets in as many.
+const MaxStrangers = 64
+
+func (l *Leader) introduce(now int64, k *LearnerLink, p *wire.QuorumPacket, configVersion int64) {
 	var info wire.LearnerInfo
+	accepted := acceptedEpoch(p)
 	switch err := info.Decode(p.Data); {
-	case k.phase != connected:
+	case k.phase != connected || k.waiting != nil:
 		l.refuse(k, "it introduced itself twice")
 		return
 	case err == wire.ErrNoLearnerInfo:
@@ -329,6 +354,17 @@ func (l *Leader) introduce(k *LearnerLink, p *wire.QuorumPacket, configVersion i
 	case l.master && p.Type != wire.PacketObserverInfo:
 		l.refuse(k, "server %d does not observe, and only observers learn from a follower", info.SID)
 		return
+	case accepted >= lastEpoch:
+		l.refuse(k, "server %d says that it has accepted epoch %d, behind which there is no other: look at its file acceptedEpoch", info.SID, accepted)
+		return
+	case l.alive(now, info.SID):
+		k.waiting = &claim{now, info.SID, *p, configVersion}
+		k.waiting.packet.Data = bytes.Clone(p.Data) // which is only lent
+		return
+	case !l.quorums.Member(info.SID) && l.strangers(info.SID) >= MaxStrangers:
+		l.refuse(k, "server %d is not in the configuration, and %d others learn that are not either: add those that belong here by reconfig, "+
+			"or look who else connects to this port", info.SID, MaxStrangers)
+		return
 	}
 	k.SID, k.Protocol, k.ConfigVersion = info.SID, info.ProtocolVersion, info.ConfigVersion
 	k.Observer = p.Type == wire.PacketObserverInfo
@@ -340,13 +376,68 @@ func (l *Leader) introduce(k *LearnerLink, p *wire.QuorumPacket, configVersion i
 	}
 	k.phase = waitsForEpoch
 	if l.phase == discovering && l.counts(k) {
-		l.accepted = max(l.accepted, EpochOf(p.Zxid))
+		l.accepted = max(l.accepted, accepted)
 		l.introduced[k.SID] = true
 		l.discover()
 	}
 	if l.phase > discovering && l.phase != over {
-		l.offer(k, EpochOf(p.Zxid))
+		l.offer(now, k, accepted)
 	}
+}
+
+// lastEpoch is the largest epoch that ACKEPOCH has room for.
+const lastEpoch = 1<<31 - 1
+
+// acceptedEpoch is the epoch of an introduction: -1 if the server has accepted
+// none.
+func acceptedEpoch(p *wire.QuorumPacket) int64 { return p.Zxid >> 32 }
+
+// alive says whether a learner of this id is in sync and was heard within the
+// last tick: it is pinged twice a tick. One that lives must not lose its place to
+// another server of its id. Apache's server keeps both, and lets both
+// acknowledge in one name.
+func (l *Leader) alive(now, id int64) bool {
+	for _, k := range l.learners {
+		if k.SID == id && k.InSync() && now-k.heard < l.opt.TickTime {
+			return true
+		}
+	}
+	return false
+}
+
+// settle goes on with those who wait in a name that another connection has. A
+// server that has left that one for the new one is let in as soon as the end of
+// the old one is known, or it is silent for a tick; for one that goes on
+// speaking there are two servers.
+func (l *Leader) settle(now int64) {
+	for _, k := range append([]*LearnerLink(nil), l.learners...) {
+		c := k.waiting
+		if c == nil || l.Learner(k.Link) != k {
+			continue
+		}
+		if !l.alive(now, c.sid) {
+			k.waiting = nil
+			l.introduce(now, k, &c.packet, c.configVersion)
+		} else if now-c.since >= l.opt.TickTime*3/2 {
+			l.refuse(k, "server %d is connected already, and that connection lives: two servers have the same myid", c.sid)
+		}
+	}
+}
+
+// Stranger says whether a learner has an id that no configuration has.
+func (l *Leader) Stranger(k *LearnerLink) bool {
+	return k.phase != connected && !l.quorums.Member(k.SID)
+}
+
+// strangers counts those beside a server, which takes its own former place.
+func (l *Leader) strangers(but int64) int {
+	n := 0
+	for _, k := range l.learners {
+		if k.SID != but && l.Stranger(k) {
+			n++
+		}
+	}
+	return n
 }
 
 // discover fixes the epoch once a quorum has said which epochs it has accepted
@@ -368,7 +459,7 @@ func (l *Leader) EpochSaved(now int64, accepted bool) {
 		l.acknowledged[l.opt.Self] = true
 		for _, k := range append([]*LearnerLink(nil), l.learners...) {
 			if k.phase == waitsForEpoch {
-				l.offer(k, 0)
+				l.offer(now, k, 0)
 			}
 		}
 		l.acceptedBy()
@@ -380,22 +471,34 @@ func (l *Leader) EpochSaved(now int64, accepted bool) {
 }
 
 // offer sends LEADERINFO.
-func (l *Leader) offer(k *LearnerLink, accepted int64) {
+func (l *Leader) offer(now int64, k *LearnerLink, accepted int64) {
 	if accepted > l.epoch {
-		if l.Votes(k) && !l.master {
+		// It would refuse by itself, as a newer epoch has begun somewhere.
+		l.refuse(k, "server %d has accepted epoch %d, newer than the leader's %d", k.SID, accepted, l.epoch)
+		if l.Votes(k) && !l.master && now-l.aheadSince(now, k.SID) >= l.opt.InitLimit {
 			// It can never follow this leader, as a later one had begun with its
 			// consent. The next one takes it along; Apache's server leaves it
-			// outside until somebody restarts.
-			l.giveUp("server %d has accepted epoch %d, newer than the own %d", k.SID, accepted, l.epoch)
-			return
+			// outside until somebody restarts. Whoever says so once, in a name
+			// that is not his, must not end a leadership.
+			l.giveUp("server %d cannot follow, since it has accepted epoch %d, newer than the own %d", k.SID, accepted, l.epoch)
 		}
-		// It will refuse by itself, as a newer epoch has begun somewhere.
-		l.refuse(k, "server %d has accepted epoch %d, newer than the leader's %d", k.SID, accepted, l.epoch)
 		return
 	}
+	delete(l.ahead, k.SID)
 	k.phase = offered
 	version := jute.AppendInt(nil, wire.LearnerProtocol)
 	k.send(&wire.QuorumPacket{Type: wire.PacketLeaderInfo, Zxid: EpochStart(l.epoch), Data: version})
+}
+
+// aheadSince is when a server was first seen to have accepted a newer epoch.
+func (l *Leader) aheadSince(now, id int64) int64 {
+	if l.ahead == nil {
+		l.ahead = map[int64]int64{}
+	}
+	if _, known := l.ahead[id]; !known {
+		l.ahead[id] = now
+	}
+	return l.ahead[id]
 }
 
 // ackEpoch takes the history of a learner, which must not be ahead of the
@@ -482,7 +585,7 @@ func (l *Leader) ack(now int64, k *LearnerLink, zxid Zxid) bool {
 			l.refuse(k, "its first ACK is of 0x%x and not of NEWLEADER 0x%x", uint64(zxid), uint64(EpochStart(l.epoch)))
 			return false
 		}
-		k.phase, k.deadline = inSync, now+l.opt.InitLimit+l.opt.SyncLimit
+		k.phase, k.deadline, k.heard = inSync, now+l.opt.InitLimit+l.opt.SyncLimit, now
 		k.acked = max(k.acked, zxid) // all that this epoch began with
 		if l.counts(k) {
 			l.synced[k.SID] = true
@@ -541,6 +644,7 @@ func (l *Leader) Tick(now int64) {
 			l.refuse(k, "it did not acknowledge proposal 0x%x within syncLimit", uint64(k.timed))
 		}
 	}
+	l.settle(now)
 	if l.phase != broadcasting {
 		if now >= l.deadline {
 			l.giveUp("no quorum within initLimit: %s", l.missing())

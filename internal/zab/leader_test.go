@@ -63,21 +63,39 @@ func TestCommitNeedsAMajority(t *testing.T) {
 	}
 }
 
-// A voter that has accepted a later epoch can never follow, so the leader makes
-// way for one that can take it along; an observer is only refused.
+// A voter that has accepted a later epoch can never follow. It is refused, and if
+// it goes on for initLimit the leader makes way for one that can take it along;
+// an observer is only refused, and so is a voter that turns out to be well.
 func TestLeaderMakesWayForALaterEpoch(t *testing.T) {
+	const limit = 1000
 	for _, c := range []struct {
 		packet wire.PacketType
+		epochs []int64 // of introductions, half a limit apart
 		gives  bool
-	}{{wire.PacketFollowerInfo, true}, {wire.PacketObserverInfo, false}} {
+	}{
+		{wire.PacketFollowerInfo, []int64{18}, false},
+		{wire.PacketFollowerInfo, []int64{18, 18}, false},
+		{wire.PacketFollowerInfo, []int64{18, 18, 18}, true},
+		{wire.PacketFollowerInfo, []int64{18, 17, 18}, false},
+		{wire.PacketObserverInfo, []int64{18, 18, 18}, false},
+	} {
 		q := NewQuorums(parse(t, "server.1=a:1:2 server.2=b:1:2 server.3=c:1:2"), nil)
 		l := Alone(1, q, EpochStart(17)+4)
-		k := l.LinkUp(0, 1)
-		info := wire.LearnerInfo{SID: 2, ProtocolVersion: wire.LearnerProtocol}
-		l.Packet(0, k, &wire.QuorumPacket{Type: c.packet, Zxid: EpochStart(18), Data: info.Append(nil)}, 0)
-		out := l.Take()
-		if (out.GiveUp != "") != c.gives || (len(out.Refused) == 1) == c.gives {
-			t.Errorf("%v of epoch 18: %+v", c.packet, out)
+		l.opt.InitLimit = limit
+		refused := 0
+		for i, epoch := range c.epochs {
+			now := int64(i) * limit / 2
+			k := l.LinkUp(now, LinkID(i+1))
+			info := wire.LearnerInfo{SID: 2, ProtocolVersion: wire.LearnerProtocol}
+			l.Packet(now, k, &wire.QuorumPacket{Type: c.packet, Zxid: EpochStart(epoch), Data: info.Append(nil)}, 0)
+			out := l.Take()
+			refused += len(out.Refused)
+			if want := c.gives && i == len(c.epochs)-1; (out.GiveUp != "") != want {
+				t.Errorf("%v of epochs %v: %+v", c.packet, c.epochs[:i+1], out)
+			}
+		}
+		if refused == 0 {
+			t.Errorf("%v of epochs %v: never refused", c.packet, c.epochs)
 		}
 	}
 }

@@ -11,7 +11,8 @@ import (
 // group or weight lines.
 type Quorum struct {
 	version int64
-	voters  []int64 // sorted
+	voters  []int64        // sorted
+	members map[int64]bool // by server, observers too
 	// weight and group are nil when the majority of the voters decides.
 	weight map[int64]int64 // by server
 	group  map[int64]int64 // by server
@@ -22,7 +23,10 @@ type Quorum struct {
 // NewQuorum returns the rules of a configuration that has passed the checks of
 // package ensemble: in hierarchical quorums each voter is in one group.
 func NewQuorum(m *ensemble.Membership) *Quorum {
-	q := &Quorum{version: m.Version}
+	q := &Quorum{version: m.Version, members: map[int64]bool{}}
+	for _, one := range m.Members {
+		q.members[one.ID] = true
+	}
 	for _, one := range m.Voters() {
 		q.voters = append(q.voters, one.ID)
 	}
@@ -95,6 +99,7 @@ func (q *Quorum) Contains(has func(id int64) bool) bool {
 // one as well. What needs a quorum then needs one of both.
 type Quorums struct {
 	current, next *Quorum // next is nil when there is none
+	seen          *Quorum // the last-seen configuration, whatever its version; may be nil
 	voters        []int64 // of either, sorted
 }
 
@@ -107,6 +112,7 @@ func NewQuorums(current, next *ensemble.Membership) *Quorums {
 		return q
 	}
 	seen := NewQuorum(next)
+	q.seen = seen
 	if seen.version > q.current.version {
 		q.next = seen
 	}
@@ -129,6 +135,11 @@ func (q *Quorums) Voters() []int64 { return q.voters }
 func (q *Quorums) Voter(id int64) bool {
 	i := sort.Search(len(q.voters), func(i int) bool { return q.voters[i] >= id })
 	return i < len(q.voters) && q.voters[i] == id
+}
+
+// Member says whether either configuration has the server, as a voter or not.
+func (q *Quorums) Member(id int64) bool {
+	return q.current.members[id] || q.seen != nil && q.seen.members[id]
 }
 
 // Electable says whether the server may become leader: its weight must not be
@@ -155,5 +166,5 @@ func (q *Quorums) ContainsEither(has func(id int64) bool) bool {
 // Single returns the rules of an ensemble of one server.
 func Single(id int64) *Quorums {
 	voters := []int64{id}
-	return &Quorums{current: &Quorum{voters: voters}, voters: voters}
+	return &Quorums{current: &Quorum{voters: voters, members: map[int64]bool{id: true}}, voters: voters}
 }

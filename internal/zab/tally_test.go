@@ -75,7 +75,7 @@ func TestCededLeaderCommitsNothing(t *testing.T) {
 		if l.Abandoned() {
 			t.Errorf("abandoned with %d still there", id)
 		}
-		l.LinkDown(LinkID(id))
+		l.LinkDown(0, LinkID(id))
 	}
 	if !l.Abandoned() {
 		t.Error("not abandoned without a learner")
@@ -95,7 +95,7 @@ func TestSuccessor(t *testing.T) {
 	if id := l.Successor(q); id != 5 {
 		t.Errorf("%d, and 5 holds more", id)
 	}
-	l.LinkDown(5)
+	l.LinkDown(0, 5)
 	if id := l.Successor(q); id != 4 {
 		t.Errorf("%d, and 5 is gone", id)
 	}
@@ -116,7 +116,7 @@ func TestReady(t *testing.T) {
 		t.Error("not ready with all")
 	}
 	links[4].phase = syncing
-	l.LinkDown(5)
+	l.LinkDown(0, 5)
 	if l.Ready(q) {
 		t.Error("ready with the leader and one that synchronises")
 	}

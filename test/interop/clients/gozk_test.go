@@ -14,34 +14,21 @@ import (
 	"zooid/test/interop/harness"
 )
 
-// goZkSkipped are the tests of go-zookeeper/zk that are not run, with the
-// reason. All others are.
-var goZkSkipped = []struct{ test, reason string }{
-	{"TestIntegration_BasicCluster", "starts an ensemble of three: the next release"},
-	{"TestIntegration_ClientClusterFailover", "starts an ensemble of three: the next release"},
-	{"TestIntegration_NoQuorum", "starts an ensemble of three: the next release"},
-	{"TestIntegration_DNSHostProviderReconnect", "starts an ensemble of three: the next release"},
-	{"TestIntegration_IncrementalReconfig", "starts an ensemble of three: the next release"},
-	{"TestIntegration_Reconfig", "starts an ensemble of three: the next release"},
-	{"TestIntegration_RecurringReAuthHang", "starts an ensemble of three: the next release"},
-}
+// goZkTests is how many tests the suite has at the top level, so that none can
+// go unnoticed.
+const goZkTests = 47
 
 var goTest = regexp.MustCompile(`^--- (PASS|FAIL|SKIP): (Test\S+) \((.*)\)`)
 
-// TestGoZookeeper runs the own test suite of go-zookeeper/zk. It starts its
-// servers itself, by `zkServer.sh start-foreground` of the folder that
-// ZOOKEEPER_BIN_PATH names.
+// TestGoZookeeper runs the whole own test suite of go-zookeeper/zk, that of
+// ensembles and reconfigurations included. It starts its servers itself, by
+// `zkServer.sh start-foreground` of the folder that ZOOKEEPER_BIN_PATH names.
 func TestGoZookeeper(t *testing.T) {
 	harness.Ring(t)
 	source := harness.GoZk(t)
-	var skip []string
-	for _, s := range goZkSkipped {
-		t.Logf("not run: %s (%s)", s.test, s.reason)
-		skip = append(skip, "^"+s.test+"$")
-	}
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "go", "test", "-v", "-count=1", "-timeout=7m", "-skip", strings.Join(skip, "|"), ".")
+	cmd := exec.CommandContext(ctx, "go", "test", "-v", "-count=1", "-timeout=7m", ".")
 	cmd.Dir = source
 	cmd.Env = append(os.Environ(), "ZOOKEEPER_BIN_PATH="+zkServerTree(t), "ZK_VERSION=3.9.5", "GOFLAGS=-mod=mod")
 	out, err := cmd.CombinedOutput()
@@ -57,12 +44,12 @@ func TestGoZookeeper(t *testing.T) {
 			t.Errorf("%s %s %s", m[1], m[2], m[3])
 		}
 	}
-	if err != nil || passed < 30 {
+	if err != nil || passed != goZkTests {
 		name := filepath.Join(os.TempDir(), "zooid-gozk.out")
 		if werr := os.WriteFile(name, out, 0o644); werr != nil {
 			t.Error(werr)
 		}
-		t.Errorf("%d tests passed, %v; the whole output is in %s", passed, err, name)
+		t.Errorf("%d tests of %d passed, %v; the whole output is in %s", passed, goZkTests, err, name)
 	}
 }
 

@@ -3,10 +3,12 @@ package harness
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -146,6 +148,13 @@ func (m *Member) MovePorts() { m.quorumPort, m.electionPort = freePort(m.t), fre
 
 // MoveClientPort is MovePorts for the client port.
 func (m *Member) MoveClientPort() { m.port = freePort(m.t) }
+
+// QuorumAddr is where the member takes learners while it leads, ElectionAddr
+// where it hears votes.
+func (m *Member) QuorumAddr() string { return net.JoinHostPort(m.host, strconv.Itoa(m.quorumPort)) }
+
+// ElectionAddr: see QuorumAddr.
+func (m *Member) ElectionAddr() string { return net.JoinHostPort(m.host, strconv.Itoa(m.electionPort)) }
 
 // ReconfigLine is ServerLine with the client port.
 func (m *Member) ReconfigLine(role string) string {
