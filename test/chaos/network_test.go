@@ -2,7 +2,6 @@ package chaos
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -69,7 +68,8 @@ func (n *network) prove() {
 		if err == nil {
 			c.Close()
 		}
-		if silent := errors.Is(err, context.DeadlineExceeded); silent != test.silent || !silent && !errors.Is(err, syscall.ECONNREFUSED) {
+		var timeout net.Error
+		if silent := errors.As(err, &timeout) && timeout.Timeout(); silent != test.silent || !silent && !errors.Is(err, syscall.ECONNREFUSED) {
 			n.t.Fatalf("the network does not do what it is told: ways cut %q, and a connection ends with %v", text(test.cut, n.members), err)
 		}
 	}
