@@ -155,7 +155,8 @@ func build(t *testing.T, seed uint64, members int) *world {
 		fmt.Sprintf("snapCount=%d", []int{100_000, 150, 1000}[rng.IntN(3)]),
 		fmt.Sprintf("snapshotSizeFactor=%v", []float64{0.33, -1}[rng.IntN(2)]),
 	}
-	t.Logf("%d members of %s, %s", members, *kindFlag, strings.Join(lines, " "))
+	w.timeout = []time.Duration{1500 * time.Millisecond, 4 * time.Second}[rng.IntN(2)]
+	t.Logf("%d members of %s, %s, sessions of %v", members, *kindFlag, strings.Join(lines, " "), w.timeout)
 	w.e = harness.StartEnsemble(t, harness.EnsembleOptions{
 		Kinds: slices.Repeat([]harness.Kind{harness.Kind(*kindFlag)}, members), Machines: machines,
 		TickTime: tick, InitLimit: 20, SyncLimit: 5, Lines: lines, SeparateLog: true,

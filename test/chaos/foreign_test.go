@@ -32,7 +32,7 @@ var foreigners = []foreign{
 
 // start runs the program until the world ends.
 func (f foreign) start(w *world, id int) {
-	cmd := f.command(w.t, w.e.ClientAddrs(), fmt.Sprint(id), fmt.Sprint(w.seed%1_000_000), fmt.Sprint(sessionTimeout.Milliseconds()),
+	cmd := f.command(w.t, w.e.ClientAddrs(), fmt.Sprint(id), fmt.Sprint(w.seed%1_000_000), fmt.Sprint(w.timeout.Milliseconds()),
 		fmt.Sprint(w.began), fmt.Sprint(keysAtATime), fmt.Sprint(generation.Milliseconds()))
 	var errors bytes.Buffer
 	cmd.Stderr = &errors

@@ -22,10 +22,11 @@ type numbers struct {
 }
 
 // creation is one creation of a sequential znode; name is empty when its
-// outcome is unknown.
+// outcome is unknown. A session is not 0 where it asked for one after the other.
 type creation struct {
 	text, name string
 	call, end  int64
+	session    int64
 }
 
 func (n *numbers) add(c creation) {
@@ -40,7 +41,7 @@ func (w *world) counter(ctx context.Context, id int) {
 	w.client(ctx, name, func(ctx context.Context, c *zk.Client, _ *rand.Rand) error {
 		for rest(ctx, 2*pace) {
 			n++
-			made := creation{text: fmt.Sprintf("%d-%d", id, n), call: judge.Now()}
+			made := creation{text: fmt.Sprintf("%d-%d", id, n), call: judge.Now(), session: c.SessionID()}
 			limit, cancel := operation()
 			path, err := c.Create(limit, "/numbers/n-", []byte(made.text), zk.PersistentSequential, nil)
 			cancel()
@@ -96,6 +97,7 @@ func (n *numbers) check(t testing.TB, have map[string]string) {
 		once[text] = name
 	}
 	n.checkOrder(bad)
+	n.checkSessions(bad, once)
 	t.Logf("%d sequential znodes created, %d with an unknown outcome", len(byName), len(n.made)-len(byName))
 }
 
@@ -124,6 +126,25 @@ func (n *numbers) checkOrder(bad func(format string, args ...any)) {
 	}
 }
 
+// checkSessions: what a session asked for is done in the order in which it
+// asked, or not at all, also where it was told nothing: a client that has come
+// back and finds nothing of its request need not fear it any more.
+func (n *numbers) checkSessions(bad func(format string, args ...any), names map[string]string) {
+	made := slices.Clone(n.made)
+	slices.SortFunc(made, func(a, b creation) int { return int(a.call - b.call) })
+	last := map[int64]string{}
+	for _, c := range made {
+		name, there := names[c.text]
+		if c.session == 0 || !there {
+			continue
+		}
+		if before := last[c.session]; before != "" && number(name) < number(before) {
+			bad("session 0x%x asked for %s before %s", c.session, before, name)
+		}
+		last[c.session] = name
+	}
+}
+
 // number is the number at the end of a name, -1 where there is none.
 func number(name string) int {
 	n, err := strconv.Atoi(name[strings.LastIndexByte(name, '-')+1:])
@@ -135,20 +156,22 @@ func number(name string) int {
 
 // TestNumbers: the check finds what no ensemble may do. It needs no server.
 func TestNumbers(t *testing.T) {
-	one, two := creation{"a", "n-1", 1, 2}, creation{"b", "n-2", 3, 4}
+	one, two := creation{"a", "n-1", 1, 2, 0}, creation{"b", "n-2", 3, 4, 0}
 	for _, test := range []struct {
 		name string
 		made []creation
 		have map[string]string
 		want string
 	}{
-		{"fine", []creation{one, two, {"c", "", 5, 6}}, map[string]string{"n-1": "a", "n-2": "b"}, ""},
-		{"done after all", []creation{one, {"c", "", 3, 4}}, map[string]string{"n-1": "a", "n-7": "c"}, ""},
+		{"fine", []creation{one, two, {"c", "", 5, 6, 0}}, map[string]string{"n-1": "a", "n-2": "b"}, ""},
+		{"done after all", []creation{one, {"c", "", 3, 4, 0}}, map[string]string{"n-1": "a", "n-7": "c"}, ""},
 		{"lost", []creation{one, two}, map[string]string{"n-1": "a"}, "is lost"},
-		{"given twice", []creation{one, {"b", "n-1", 3, 4}}, map[string]string{"n-1": "a"}, "two creations"},
+		{"given twice", []creation{one, {"b", "n-1", 3, 4, 0}}, map[string]string{"n-1": "a"}, "two creations"},
 		{"done twice", []creation{one}, map[string]string{"n-1": "a", "n-2": "a"}, "one creation made"},
-		{"out of order", []creation{{"a", "n-2", 1, 2}, {"b", "n-1", 3, 4}}, map[string]string{"n-1": "b", "n-2": "a"}, "had been acknowledged"},
-		{"side by side", []creation{{"a", "n-2", 1, 4}, {"b", "n-1", 3, 5}}, map[string]string{"n-1": "b", "n-2": "a"}, ""},
+		{"out of order", []creation{{"a", "n-2", 1, 2, 0}, {"b", "n-1", 3, 4, 0}}, map[string]string{"n-1": "b", "n-2": "a"}, "had been acknowledged"},
+		{"side by side", []creation{{"a", "n-2", 1, 4, 0}, {"b", "n-1", 3, 5, 0}}, map[string]string{"n-1": "b", "n-2": "a"}, ""},
+		{"late", []creation{{"a", "", 1, 2, 7}, {"b", "n-1", 3, 4, 7}}, map[string]string{"n-1": "b", "n-2": "a"}, "asked for"},
+		{"late, of another session", []creation{{"a", "", 1, 2, 7}, {"b", "n-1", 3, 4, 8}}, map[string]string{"n-1": "b", "n-2": "a"}, ""},
 		{"of nobody", []creation{one}, map[string]string{"n-1": "a", "n-2": "z"}, "nobody wrote"},
 	} {
 		said := &sayings{TB: t}

@@ -42,7 +42,7 @@ func (w *world) resident(ctx context.Context, id int) {
 
 // reside is the life of one session with its znode.
 func (w *world) reside(ctx context.Context, name, path string, rng *rand.Rand) error {
-	c, err := zk.Dial(ctx, w.e.ClientAddrs(), sessionOptions()...)
+	c, err := zk.Dial(ctx, w.e.ClientAddrs(), w.options()...)
 	if err != nil {
 		return nil // the world has ended, or a session could not be had in time
 	}
@@ -106,7 +106,7 @@ func (w *world) move(c *zk.Client, rng *rand.Rand) (*zk.Client, error) {
 	}
 	limit, cancel := operation()
 	defer cancel()
-	next, err := zk.New(w.e.ClientAddrs(), append(sessionOptions(), zk.WithSession(id, password))...)
+	next, err := zk.New(w.e.ClientAddrs(), append(w.options(), zk.WithSession(id, password))...)
 	if err != nil {
 		return c, err
 	}
@@ -145,7 +145,7 @@ func (r *residents) check(w *world) {
 		return there
 	}
 	var left []string
-	gone := harness.Within(3*sessionTimeout, nil, func() bool {
+	gone := harness.Within(3*w.timeout, nil, func() bool {
 		left = nil
 		there := children()
 		for path, owner := range r.dead {
@@ -156,11 +156,20 @@ func (r *residents) check(w *world) {
 		return len(left) == 0
 	})
 	if !gone {
-		w.t.Errorf("%v after everything else these znodes of ended sessions are still there: %s", 3*sessionTimeout, strings.Join(left, ", "))
+		w.t.Errorf("%v after everything else these znodes of ended sessions are still there: %s", 3*w.timeout, strings.Join(left, ", "))
+	}
+	answered := map[string]bool{}
+	for path, owner := range r.alive {
+		limit, cancel := operation()
+		_, err := owner.Set(limit, path, nil, zk.AnyVersion)
+		cancel()
+		if answered[path] = err == nil; err != nil && !lost(err) {
+			w.t.Errorf("%s at the end of session 0x%x: %v", path, owner.SessionID(), err)
+		}
 	}
 	there := children()
 	for path, owner := range r.alive {
-		if alive := owner.State() == zk.StateConnected; alive && !there[path] {
+		if answered[path] && !there[path] {
 			w.t.Errorf("%s of the living session 0x%x is gone", path, owner.SessionID())
 		}
 		_ = owner.Close() // always nil
@@ -173,7 +182,7 @@ func (w *world) dial() *zk.Client {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), harness.Patience)
 	defer cancel()
-	c, err := zk.Dial(ctx, w.e.ClientAddrs(), append(sessionOptions(), zk.WithConnectTimeout(time.Second))...)
+	c, err := zk.Dial(ctx, w.e.ClientAddrs(), append(w.options(), zk.WithConnectTimeout(time.Second))...)
 	if err != nil {
 		w.t.Fatal(err)
 	}

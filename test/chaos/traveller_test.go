@@ -35,7 +35,7 @@ func (w *world) travel(ctx context.Context) {
 	w.wait.Go(func() {
 		rng := rand.New(rand.NewPCG(w.seed, 2000))
 		for n := 0; ctx.Err() == nil; n++ {
-			v := &traveller{w: w, rng: rng, session: raw.Session{Timeout: int32(sessionTimeout.Milliseconds()), Passwd: make([]byte, 16)}}
+			v := &traveller{w: w, rng: rng, session: raw.Session{Timeout: int32(w.timeout.Milliseconds()), Passwd: make([]byte, 16)}}
 			err := v.live(ctx, fmt.Sprintf("/travellers/%d", n))
 			if v.c != nil {
 				v.c.Close()
@@ -96,7 +96,7 @@ func (v *traveller) arrive(ctx context.Context) error {
 		if err != nil {
 			continue
 		}
-		timer := time.AfterFunc(sessionTimeout/2, c.Close)
+		timer := time.AfterFunc(v.w.timeout/2, c.Close)
 		s, err := c.Handshake(raw.ConnectRequest{
 			LastZxidSeen: v.last, Timeout: v.session.Timeout, SessionID: v.session.ID, Passwd: v.session.Passwd,
 		})
@@ -118,7 +118,7 @@ func (v *traveller) arrive(ctx context.Context) error {
 
 // call is one request and the check of its answer's zxid.
 func (v *traveller) call(op int32, body raw.Bytes) (raw.Reply, error) {
-	timer := time.AfterFunc(sessionTimeout/2, v.c.Close)
+	timer := time.AfterFunc(v.w.timeout/2, v.c.Close)
 	defer timer.Stop()
 	v.xid++
 	r, err := v.c.Call(op, body)
@@ -140,7 +140,7 @@ func (v *traveller) call(op int32, body raw.Bytes) (raw.Reply, error) {
 func (w *world) goneFor(path string) error {
 	ctx, cancel := operation()
 	defer cancel()
-	c, err := zk.Dial(ctx, w.e.ClientAddrs(), sessionOptions()...)
+	c, err := zk.Dial(ctx, w.e.ClientAddrs(), w.options()...)
 	if err != nil {
 		return errLost
 	}

@@ -18,9 +18,8 @@ import (
 
 // The timings of a world: a leader gives up after 5 ticks without a quorum.
 const (
-	tick           = 250 * time.Millisecond
-	sessionTimeout = 4 * time.Second
-	pace           = 5 * time.Millisecond // between two operations of a client
+	tick = 250 * time.Millisecond
+	pace = 5 * time.Millisecond // between two operations of a client
 )
 
 // world is one ensemble on one network with its clients.
@@ -30,6 +29,9 @@ type world struct {
 	e     *harness.Ensemble
 	net   *network
 	began int64 // see judge.Now
+	// timeout is that of the sessions: whether clients give a server up before
+	// members do one another.
+	timeout time.Duration
 
 	ends []func() // what ends the clients
 	wait sync.WaitGroup
@@ -58,7 +60,7 @@ func (w *world) client(ctx context.Context, name string, work func(ctx context.C
 	w.wait.Go(func() {
 		rng := rand.New(rand.NewPCG(w.seed, uint64(len(name))<<32|uint64(name[len(name)-1])))
 		for ctx.Err() == nil {
-			c, err := zk.Dial(ctx, w.e.ClientAddrs(), sessionOptions()...)
+			c, err := zk.Dial(ctx, w.e.ClientAddrs(), w.options()...)
 			if err != nil {
 				continue // the world has ended, or a session could not be had in time
 			}
@@ -72,9 +74,10 @@ func (w *world) client(ctx context.Context, name string, work func(ctx context.C
 	})
 }
 
-func sessionOptions() []zk.Option {
+// options are those of all clients of ours.
+func (w *world) options() []zk.Option {
 	return []zk.Option{
-		zk.WithSessionTimeout(sessionTimeout), zk.WithConnectTimeout(700 * time.Millisecond),
+		zk.WithSessionTimeout(w.timeout), zk.WithConnectTimeout(500 * time.Millisecond),
 		zk.WithBackoff(20*time.Millisecond, 200*time.Millisecond),
 	}
 }
