@@ -21,10 +21,17 @@ type step struct {
 	dice     *rand.Rand
 }
 
-// draw is the plan of a seed.
-func draw(seed uint64, lasts time.Duration) []step {
+// draw is the plan of a seed, of faults of these names only if there are any.
+func draw(t *testing.T, seed uint64, lasts time.Duration, names string) []step {
 	rng := rand.New(rand.NewPCG(seed, 1))
-	total := 0
+	faults, total := slices.Clone(faults), 0
+	if names != "" {
+		only := strings.Split(names, ",")
+		faults = slices.DeleteFunc(faults, func(f fault) bool { return !slices.Contains(only, f.name) })
+		if len(faults) != len(only) {
+			t.Fatalf("-faults %q names a fault that there is not", names)
+		}
+	}
 	for _, f := range faults {
 		total += f.weight
 	}

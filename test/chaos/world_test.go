@@ -149,7 +149,9 @@ func (w *world) registers(ctx context.Context, id int) {
 // settle demands that every client gets answers again, soon after all is well.
 func (w *world) settle() {
 	w.t.Helper()
+	healed := time.Now()
 	w.e.WaitRoles()
+	served := time.Since(healed)
 	w.mu.Lock()
 	before := map[string]int{}
 	for name, n := range w.progress {
@@ -168,6 +170,8 @@ func (w *world) settle() {
 		}
 		return len(silent) == 0
 	})
+	w.t.Logf("after all faults were over all members served after %v, all clients had answers after %v",
+		served.Round(time.Millisecond), time.Since(healed).Round(time.Millisecond))
 	if !moves {
 		w.t.Errorf("%v after all faults are over these clients get no answers: %v", harness.Patience/2, silent)
 	}
