@@ -103,7 +103,7 @@ func unshare(t *testing.T, seed uint64, members int) {
 	args = append(args, os.Args[0], "-test.run=^TestChaos$", "-test.v", fmt.Sprintf("-test.timeout=%v", *lastsFlag+8*time.Minute),
 		fmt.Sprintf("-seed=%d", seed), fmt.Sprintf("-members=%d", members), fmt.Sprintf("-lasts=%v", *lastsFlag), "-kind="+*kindFlag, "-faults="+*faultsFlag)
 	cmd := exec.Command("unshare", args...)
-	cmd.Env = append(os.Environ(), inside+"=1")
+	cmd.Env = append(os.Environ(), inside+"=1", "TMPDIR="+t.TempDir())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	var transcript bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &transcript, &transcript
