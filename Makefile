@@ -9,15 +9,18 @@ LDFLAGS := -s -w -X zooid/internal/admin.commit=$(COMMIT) -X zooid/internal/admi
 BUILD   := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-# How long each fuzzer searches, how many seeds the simulator plays, and the
+# How long each fuzzer searches, how many seeds the simulator plays, how many
+# random seeds the chaos on real networks plays and how long each, and the
 # packages whose goroutines are raced.
 FUZZTIME ?= 10s
 SIMSEEDS ?= 1000
 ENSEMBLESEEDS ?= 1000
+CHAOSSEEDS ?= 1
+CHAOSLASTS ?= 15s
 RACED := $(addprefix ./,$(wildcard internal/node internal/clientport internal/quorumport internal/storage \
 	internal/metrics internal/admin internal/shell internal/loadgen zk))
 
-.PHONY: build run ensemble test unit race fuzz sim interop walkthrough bench lint check dist clean
+.PHONY: build run ensemble test unit race fuzz sim interop chaos walkthrough bench lint check dist clean
 
 build:
 	$(BUILD) -o build/zooid ./cmd/zooid
@@ -33,7 +36,7 @@ ensemble: build
 	exec test/ensemble.sh build/zooid 3 build/ensemble
 
 # What CI runs: every ring, each within a bounded time, from fast to slow.
-test: unit race fuzz sim interop walkthrough
+test: unit race fuzz sim interop chaos walkthrough
 
 unit:
 	go vet ./...
@@ -51,6 +54,9 @@ sim:
 
 interop: build
 	ZOOID_INTEROP=1 go test -count=1 -timeout 30m -p 1 ./test/interop/...
+
+chaos: build
+	ZOOID_INTEROP=1 go test -count=1 -timeout 0 ./test/chaos -v -seeds $(CHAOSSEEDS) -lasts $(CHAOSLASTS) $(CHAOS)
 
 walkthrough: dist
 	ZOOID_INTEROP=1 go test -count=1 -timeout 10m ./test/walkthrough/...

@@ -13,8 +13,9 @@ type conn struct {
 	waits     *waiting  // of the replica
 	ids       []wire.ID // identities; replaced, never changed in place
 	sess      *session
-	oldClient bool // sent no readOnly byte and gets none
-	gone      bool // closed by either side: no more replies
+	oldClient bool  // sent no readOnly byte and gets none
+	gone      bool  // closed by either side: no more replies
+	heard     int64 // Time.Mono; the client has sent something then or, at most a tick, later
 
 	out      []byte // replies not yet handed to the shell
 	dirty    bool
@@ -109,7 +110,7 @@ func (r *Replica) conn(id ConnID) *conn {
 
 // connOpen answers a connect request (ZooKeeperServer.processConnectRequest).
 func (r *Replica) connOpen(e *Event) {
-	c := &conn{id: e.Conn, ids: e.IDs, waits: &r.waits}
+	c := &conn{id: e.Conn, ids: e.IDs, waits: &r.waits, heard: r.now.Mono}
 	for int(e.Conn) >= len(r.conns) {
 		r.conns = append(r.conns, nil)
 	}

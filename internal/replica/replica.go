@@ -121,6 +121,7 @@ type Replica struct {
 	serving bool
 	// suspended says that clients wait for a leader (suspend.go).
 	suspended bool
+	ticked    int64 // Time.Mono of the last tick
 	// readOnly says that a server without a leader serves clients that only read.
 	readOnly bool
 	sessions sessionTable
@@ -256,10 +257,16 @@ func (r *Replica) Step(now Time, events []Event, fx *Effects) {
 	r.fx = nil
 }
 
-// renew gives the sessions of connections their full timeout from now on.
+// renew gives the sessions of connections their full timeout from now on. They
+// were heard some time since the tick before.
 func (r *Replica) renew(ids []ConnID) {
 	for _, id := range ids {
-		if c := r.conn(id); c != nil && c.sess != nil && !c.sess.closing {
+		c := r.conn(id)
+		if c == nil {
+			continue
+		}
+		c.heard = max(c.heard, r.ticked)
+		if c.sess != nil && !c.sess.closing {
 			r.touch(c.sess)
 		}
 	}
@@ -309,6 +316,7 @@ func (r *Replica) isDurable(zxid int64) {
 // containers.
 func (r *Replica) tick(e *Event) {
 	r.renew(e.Touched)
+	r.ticked = r.now.Mono
 	if r.peer != nil {
 		r.peerTick()
 	}

@@ -17,6 +17,7 @@ func (r *Replica) clientBatch(e *Event) {
 	if c == nil {
 		return
 	}
+	c.heard = r.now.Mono
 	if r.suspended {
 		c.park(e.Frames, e.At)
 		return

@@ -76,6 +76,8 @@ func (r *Replica) resume() {
 	for _, c := range r.conns {
 		switch {
 		case c == nil || c.gone:
+		case c.mayBeLeft(r.now.Mono):
+			r.close(c, "the client may have gone to another server")
 		case !again && c.waitsFor(slotWrite):
 			// The same leader as before may still do what it was asked for.
 			r.close(c, "the connection to the leader was lost with a request in flight")
@@ -88,6 +90,16 @@ func (r *Replica) resume() {
 		}
 	}
 	p.servedEpoch = r.epoch()
+}
+
+// mayBeLeft says that the client has been silent for about as long as one waits
+// that hears nothing of its server, before it goes on at another one: two thirds
+// of its timeout, with a ping after each third. Its requests may be on the way
+// to here all the same, and come much later. As long as the leader is the one at
+// which the session moved it refuses them; the next one does not know of that,
+// and asking the same one again would take the session back.
+func (c *conn) mayBeLeft(now int64) bool {
+	return !c.sess.local && now-c.heard > int64(c.sess.lease)*3/5
 }
 
 // waitsFor says whether a request of a kind is among those that wait.

@@ -30,6 +30,9 @@ type EnsembleOptions struct {
 	Lines      []string         // further lines of every zoo.cfg: groups, weights, options
 	Properties []string         // "name=value" system properties of every member
 	Own        map[int]OwnLines // what only one member has, by id
+	Machines   []Machine        // where each member runs; nil: all here
+	// SeparateLog gives the members a dataLogDir of their own.
+	SeparateLog bool
 	// ObserverMasters lets followers take observers, at the same port on an
 	// address of loopback of their own each.
 	ObserverMasters bool
@@ -82,6 +85,9 @@ func PrepareEnsemble(t testing.TB, opt EnsembleOptions) *Ensemble {
 			ID: id, Observer: slices.Contains(opt.Observers, id),
 			host: "127.0.0.1", quorumPort: freePort(t), electionPort: freePort(t),
 		})
+		if opt.Machines != nil {
+			e.members[i].host = opt.Machines[i].host()
+		}
 		if opt.ObserverMasters {
 			e.members[i].host = fmt.Sprintf("127.0.0.%d", id)
 		}
@@ -99,8 +105,12 @@ func PrepareEnsemble(t testing.TB, opt EnsembleOptions) *Ensemble {
 		if m.Observer {
 			lines = append(lines, "peerType=observer")
 		}
+		var machine Machine
+		if opt.Machines != nil {
+			machine = opt.Machines[i]
+		}
 		m.Server = Prepare(t, Options{
-			Kind: opt.Kinds[i], member: m.ID, Dir: t.TempDir(),
+			Kind: opt.Kinds[i], member: m.ID, Dir: t.TempDir(), Machine: machine, SeparateLog: opt.SeparateLog,
 			Lines: lines, Properties: slices.Concat(opt.Properties, own.Properties),
 		})
 		m.writeID()
@@ -158,7 +168,7 @@ func (m *Member) ElectionAddr() string { return net.JoinHostPort(m.host, strconv
 
 // ReconfigLine is ServerLine with the client port.
 func (m *Member) ReconfigLine(role string) string {
-	return fmt.Sprintf("%s;127.0.0.1:%d", m.ServerLine(role), m.port)
+	return fmt.Sprintf("%s;%s", m.ServerLine(role), m.Addr())
 }
 
 // ServerLine is the server line of a member in a role, without a client part.
@@ -283,17 +293,27 @@ var modeLine = regexp.MustCompile(`(?m)^Mode: (\S+)$`)
 // Role is the mode that srvr shows: leader, follower, observer or read-only;
 // empty for a server that does not serve or does not answer.
 func (m *Member) Role() string {
+	role, _ := m.State()
+	return role
+}
+
+// State is Role with the last zxid, as one answer shows them.
+func (m *Member) State() (role string, zxid int64) {
 	if !m.Alive() {
-		return ""
+		return "", 0
 	}
 	out, err := fourLetter(m.Addr(), "srvr", 300*time.Millisecond)
 	if err != nil {
-		return ""
+		return "", 0
+	}
+	if found := zxidLine.FindStringSubmatch(out); found != nil {
+		// What is no number is no zxid that anybody waits for.
+		zxid, _ = strconv.ParseInt(found[1], 0, 64)
 	}
 	if found := modeLine.FindStringSubmatch(out); found != nil {
-		return found[1]
+		role = found[1]
 	}
-	return ""
+	return role, zxid
 }
 
 // Alive reports whether the member runs and is not paused.
@@ -372,18 +392,19 @@ func (m *Member) signal(sig syscall.Signal) {
 	}
 }
 
-// Wipe empties the data directory of a member that does not run, but for its
-// id.
+// Wipe empties the directories of a member that does not run, but for its id.
 func (m *Member) Wipe() {
 	m.t.Helper()
 	if m.Running() {
 		m.t.Fatalf("member %d runs, its data cannot be wiped", m.ID)
 	}
-	if err := os.RemoveAll(m.DataDir()); err != nil {
-		m.t.Fatal(err)
-	}
-	if err := os.MkdirAll(m.DataDir(), 0o755); err != nil {
-		m.t.Fatal(err)
+	for _, dir := range []string{m.DataDir(), m.LogDir()} {
+		if err := os.RemoveAll(dir); err != nil {
+			m.t.Fatal(err)
+		}
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			m.t.Fatal(err)
+		}
 	}
 	m.writeID()
 }

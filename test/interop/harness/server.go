@@ -23,8 +23,23 @@ type Options struct {
 	SeparateLog bool     // give dataLogDir a folder of its own
 	NoWords     bool     // leave the four-letter words as they are by default
 	Quiet       bool     // do not print the server's log when the test fails
+	Machine     Machine  // where it runs
 
 	member int // id in an ensemble, see StartEnsemble; 0 standalone
+}
+
+// Machine is where a server runs: this machine's loopback, or what a test has
+// made for it.
+type Machine struct {
+	Host  string   // the address that it listens on; empty: 127.0.0.1
+	Enter []string // a command line that runs the server's behind it as one process, such as nsenter
+}
+
+func (m Machine) host() string {
+	if m.Host == "" {
+		return "127.0.0.1"
+	}
+	return m.Host
 }
 
 // Server is one server process on a loopback port, or its stopped remains:
@@ -105,8 +120,8 @@ func (s *Server) Kind() Kind { return s.opt.Kind }
 // Port is the client port; it stays the same over restarts.
 func (s *Server) Port() int { return s.port }
 
-// Addr is the client address, 127.0.0.1:port.
-func (s *Server) Addr() string { return fmt.Sprintf("127.0.0.1:%d", s.port) }
+// Addr is the client address, 127.0.0.1:port unless the server has a machine.
+func (s *Server) Addr() string { return fmt.Sprintf("%s:%d", s.opt.Machine.host(), s.port) }
 
 // Dir is the folder that holds zoo.cfg, the directories and the log.
 func (s *Server) Dir() string { return s.opt.Dir }
@@ -168,6 +183,11 @@ func (s *Server) Launch() {
 	}
 	defer out.Close()
 	cmd := s.command()
+	if enter := s.opt.Machine.Enter; len(enter) > 0 {
+		within := exec.Command(enter[0], slices.Concat(enter[1:], cmd.Args)...)
+		within.Env = cmd.Env
+		cmd = within
+	}
 	cmd.Stdout, cmd.Stderr = out, out
 	// The server dies with the test binary, however that one ends.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -261,7 +281,7 @@ func (s *Server) writeConfig() {
 	lines := []string{
 		"tickTime=2000", "initLimit=10", "syncLimit=5",
 		"dataDir=" + s.DataDir(),
-		fmt.Sprintf("clientPort=%d", s.port), "clientPortAddress=127.0.0.1",
+		fmt.Sprintf("clientPort=%d", s.port), "clientPortAddress=" + s.opt.Machine.host(),
 		"admin.enableServer=false",
 		// The growth step of the txn log: 64 MB of zeros per start would be
 		// copied and read by every data directory test.

@@ -37,7 +37,10 @@ type Event struct {
 }
 
 // Dial opens a connection; nothing is sent on it yet.
-func Dial(addr string) (*Conn, error) {
+func Dial(addr string) (*Conn, error) { return DialWithin(addr, patience) }
+
+// DialWithin is Dial with a patience of its own.
+func DialWithin(addr string, patience time.Duration) (*Conn, error) {
 	c, err := net.DialTimeout("tcp", addr, patience)
 	if err != nil {
 		return nil, err
