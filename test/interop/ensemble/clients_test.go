@@ -55,6 +55,21 @@ func TestForeignClients(t *testing.T) {
 	})
 }
 
+// TestRecipesUnderKills: Curator's recipes and Apache's client keep their promises
+// while the leader is killed again and again, and no session is lost.
+func TestRecipesUnderKills(t *testing.T) {
+	each(t, func(t *testing.T, kinds []harness.Kind) {
+		e := start(t, kinds)
+		before := epoch(t, e.Leader())
+		chroot := create(t, dial(t, e.ClientAddrs()), "/recipes", "", zk.Persistent)
+		harness.Converse(t, javaSuite("RecipeSuite")(t, e.ClientAddrs()+chroot, "UnderKills"), func(order string) error { return obey(e, order) })
+		if now := epoch(t, e.WaitRoles()); now < before+6 {
+			t.Errorf("the epoch is %d, was %d: leaders were not killed", now, before)
+		}
+		checkEqual(t, e)
+	})
+}
+
 // obey does what a program wants done to its server. The programs rely on being
 // disconnected, wherever they are, so the ensemble loses the leader and with
 // one follower more its quorum.
@@ -66,6 +81,13 @@ func obey(e *harness.Ensemble, order string) error {
 		for _, m := range []*harness.Member{e.Leader(), e.Followers()[0]} {
 			m.Stop()
 		}
+	case "failover":
+		leader := e.Leader()
+		e.Kill(leader)
+		e.WaitRoles()
+		leader.Launch()
+		leader.WaitServing()
+		e.WaitRoles()
 	case "start":
 		for _, m := range e.Members() {
 			if !m.Running() {
