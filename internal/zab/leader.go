@@ -151,7 +151,7 @@ type LearnerLink struct {
 // claim is an introduction that waits for what becomes of another connection in
 // the same name.
 type claim struct {
-	since         int64
+	since, sid    int64
 	packet        wire.QuorumPacket
 	configVersion int64
 }
@@ -353,7 +353,7 @@ func (l *Leader) introduce(now int64, k *LearnerLink, p *wire.QuorumPacket, conf
 		l.refuse(k, "server %d says that it has accepted epoch %d, behind which there is no other: look at its file acceptedEpoch", info.SID, accepted)
 		return
 	case l.alive(now, info.SID):
-		k.waiting = &claim{now, *p, configVersion}
+		k.waiting = &claim{now, info.SID, *p, configVersion}
 		k.waiting.packet.Data = bytes.Clone(p.Data) // which is only lent
 		return
 	case !l.quorums.Member(info.SID) && l.strangers(info.SID) >= MaxStrangers:
@@ -410,12 +410,11 @@ func (l *Leader) settle(now int64) {
 		if c == nil || l.Learner(k.Link) != k {
 			continue
 		}
-		var info wire.LearnerInfo
-		if info.Decode(c.packet.Data); !l.alive(now, info.SID) {
+		if !l.alive(now, c.sid) {
 			k.waiting = nil
 			l.introduce(now, k, &c.packet, c.configVersion)
 		} else if now-c.since >= l.opt.TickTime*3/2 {
-			l.refuse(k, "server %d is connected already, and that connection lives: two servers have the same myid", info.SID)
+			l.refuse(k, "server %d is connected already, and that connection lives: two servers have the same myid", c.sid)
 		}
 	}
 }
