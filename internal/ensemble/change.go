@@ -189,7 +189,7 @@ func (m Member) endpoints() []string {
 		if a, err := netip.ParseAddr(host); strings.EqualFold(host, "localhost") || err == nil && (a.IsUnspecified() || a.IsLoopback()) {
 			return
 		}
-		list = append(list, strings.ToLower(Bracketed(host))+":"+strconv.Itoa(port))
+		list = append(list, Bracketed(PlainHost(host))+":"+strconv.Itoa(port))
 	}
 	for _, a := range m.Addresses {
 		add(a.Host, a.QuorumPort)
@@ -201,13 +201,27 @@ func (m Member) endpoints() []string {
 	return list
 }
 
+// PlainHost is the one spelling of a host by which hosts are compared: localhost
+// is 127.0.0.1, and an IP address has one form. Other names are not looked up: a
+// name and the address behind it are two hosts here, and one for Apache's server,
+// which compares what it has resolved.
+func PlainHost(host string) string {
+	if strings.EqualFold(host, "localhost") {
+		return "127.0.0.1"
+	}
+	if a, err := netip.ParseAddr(host); err == nil {
+		return a.Unmap().String()
+	}
+	return strings.ToLower(host)
+}
+
 // SameAddresses says whether two members are reached by each other at the same
 // places for quorums.
 func (m Member) SameAddresses(other Member) bool {
 	quorum := func(m Member) []string {
 		var list []string
 		for _, a := range m.Addresses {
-			list = append(list, a.Host+" "+strconv.Itoa(a.QuorumPort))
+			list = append(list, PlainHost(a.Host)+" "+strconv.Itoa(a.QuorumPort))
 		}
 		slices.Sort(list)
 		return list

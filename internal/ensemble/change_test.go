@@ -105,3 +105,14 @@ func FuzzApply(f *testing.F) {
 		}
 	})
 }
+
+func TestPlainHost(t *testing.T) {
+	for host, want := range map[string]string{
+		"localhost": "127.0.0.1", "LocalHost": "127.0.0.1", "127.0.0.1": "127.0.0.1", "::ffff:10.0.0.1": "10.0.0.1",
+		"0:0:0:0:0:0:0:1": "::1", "Zk1.Example.org": "zk1.example.org", "": "",
+	} {
+		if got := PlainHost(host); got != want {
+			t.Errorf("%q is %q, want %q", host, got, want)
+		}
+	}
+}

@@ -112,7 +112,7 @@ func (m *member) configure(c *replica.Configuration) {
 	if own, ok := m.config.Member(m.n.cfg.ServerID); ok {
 		before := m.own
 		m.own = own
-		if now := electionAddresses(own); !slices.Equal(now, electionAddresses(before)) {
+		if now := electionAddresses(own); !slices.Equal(plain(now), plain(electionAddresses(before))) {
 			m.n.log.Info("the election port moves", "from", electionAddresses(before), "to", now)
 			m.election.Move(m.listening(now), func(err error) { m.n.fail(exitElectionPort, err) })
 		}
@@ -153,5 +153,15 @@ func clientAddress(host string, port int) string {
 	if host == "" {
 		host = "0.0.0.0"
 	}
-	return net.JoinHostPort(host, strconv.Itoa(port))
+	return net.JoinHostPort(ensemble.PlainHost(host), strconv.Itoa(port))
+}
+
+// plain are addresses as they are compared.
+func plain(addresses []string) []string {
+	var list []string
+	for _, a := range addresses {
+		host, port, _ := net.SplitHostPort(a)
+		list = append(list, net.JoinHostPort(ensemble.PlainHost(host), port))
+	}
+	return list
 }

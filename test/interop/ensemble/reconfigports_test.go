@@ -210,3 +210,28 @@ func TestConfigWatches(t *testing.T) {
 		}
 	})
 }
+
+// TestRespelled: an address that is written in another way is the same address:
+// the leader goes on leading, and its clients stay where they are.
+func TestRespelled(t *testing.T) {
+	each(t, func(t *testing.T, kinds []harness.Kind) {
+		e := harness.StartEnsemble(t, reconfigurable(kinds))
+		leader := e.Leader()
+		before, from := epoch(t, leader), len(leader.Output())
+		c := dial(t, leader.Addr())
+		id := c.SessionID()
+		line := strings.ReplaceAll(leader.ReconfigLine("participant"), "127.0.0.1", "localhost")
+		settled(t, e, reconfig(t, c, zk.Change{Joining: line}))
+		create(t, c, "/respelled", "", zk.Persistent)
+		if now := e.WaitRoles(); now != leader || epoch(t, now) != before {
+			t.Errorf("member %d leads in epoch %d, it was %d in epoch %d", now.ID, epoch(t, now), leader.ID, before)
+		}
+		if c.SessionID() != id {
+			t.Errorf("the session is 0x%x, was 0x%x", c.SessionID(), id)
+		}
+		if text := leader.Output()[from:]; leader.Kind() == harness.Zooid && strings.Contains(text, "level=ERROR") {
+			t.Errorf("the leader complains:\n%s", text)
+		}
+		create(t, dial(t, leader.Addr()), "/found", "", zk.Persistent)
+	})
+}
