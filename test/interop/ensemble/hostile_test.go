@@ -37,11 +37,15 @@ type siege struct {
 // and go. Memory: what a member of this size has in peace is some 30 MB.
 const (
 	siegeFiles  = 256 + 64 + 64 + 64 + 40
-	siegeMemory = 400 << 20
+	siegeMemory = 250 << 20
 )
 
-func besiege(t *testing.T, kinds []harness.Kind) *siege {
-	e := start(t, kinds)
+// besiege starts an ensemble of ours: what a member says of strangers, and how many
+// it takes, are its own.
+func besiege(t *testing.T) *siege {
+	t.Helper()
+	harness.Gate(t)
+	e := start(t, []harness.Kind{harness.Zooid, harness.Zooid, harness.Zooid})
 	s := &siege{t: t, e: e, leader: e.WaitRoles(), files: map[*harness.Member]int{}}
 	s.load = startLoad(t, e, 2, slowly)
 	s.load.more(20)
@@ -205,48 +209,46 @@ const observer, follower = wire.PacketObserverInfo, wire.PacketFollowerInfo
 // TestStrangersAtTheQuorumPort: whatever comes to the quorum port, one line of
 // the leader says from where and what is wrong, and nothing else happens.
 func TestStrangersAtTheQuorumPort(t *testing.T) {
-	each(t, func(t *testing.T, kinds []harness.Kind) {
-		s := besiege(t, kinds)
-		loris := s.toLeader()
-		end := make(chan struct{})
-		var wait sync.WaitGroup
-		wait.Go(func() { loris.trickle(end, introduction(follower, 9, 0, 0)) })
-		stranger := s.toLeader(introduction(observer, 9, s.epoch, 0)) // of an old configuration, and then silent
-		if p := stranger.packet(); p.Type != wire.PacketLeaderInfo || p.Zxid>>32 != s.epoch {
-			t.Errorf("a stranger of an old configuration gets %v of epoch %d", p.Type, p.Zxid>>32)
-		}
-		s.toLeader(noise(1, 100_000)).told("not FOLLOWERINFO or OBSERVERINFO")
-		s.toLeader(head(follower, math.MaxInt32)).told("announces a negative length, or more than 4096 bytes")
-		s.toLeader(head(observer, -2)).told("announces a negative length")
-		cut := s.toLeader(introduction(follower, 9, 0, 0)[:30])
-		cut.Close()
-		cut.told("connection ended inside a packet")
-		self, other := int64(s.leader.ID), int64(s.e.Followers()[0].ID)
-		for _, one := range []struct {
-			say  []byte
-			want string
-		}{
-			{introduction(follower, self, s.epoch, 0), "which is the leader's own: two servers have the same myid"},
-			{introduction(follower, other, s.epoch, 0), fmt.Sprintf("server %d is connected already", other)},
-			{introduction(follower, other, s.epoch+1000, 0), fmt.Sprintf("server %d is connected already", other)},
-			{introduction(follower, 10, s.epoch+1000, 0), fmt.Sprintf("server 10 has accepted epoch %d, newer than", s.epoch+1000)},
-			{introduction(observer, 10, math.MaxInt32, 0), "behind which there is no other"},
-			{introduction(observer, 10, 0, math.MaxInt64), "knows configuration 0x7fffffffffffffff, newer than"},
-			{(&wire.QuorumPacket{Type: follower, Data: noise(2, 4)}).Append(nil), "its introduction cannot be read"},
-			{(&wire.QuorumPacket{Type: follower}).Append(nil), "it does not say who it is"},
-			{append(introduction(observer, 10, 0, 0), head(wire.PacketRequest, math.MaxInt32)...), "bad packet: REQUEST announces"},
-			{append(introduction(observer, 10, 0, 0), introduction(observer, 10, 0, 0)...), "it introduced itself twice"},
-			{append(introduction(observer, 10, 0, 0), (&wire.QuorumPacket{Type: wire.PacketAck}).Append(nil)...), "before its synchronisation"},
-		} {
-			s.toLeader(one.say).told(one.want)
-		}
-		s.calm("bad introductions")
-		stranger.told("it was silent for too long")
-		loris.told("no first packet in time")
-		close(end)
-		wait.Wait()
-		s.finish()
-	})
+	s := besiege(t)
+	loris := s.toLeader()
+	end := make(chan struct{})
+	var wait sync.WaitGroup
+	wait.Go(func() { loris.trickle(end, introduction(follower, 9, 0, 0)) })
+	stranger := s.toLeader(introduction(observer, 9, s.epoch, 0)) // of an old configuration, and then silent
+	if p := stranger.packet(); p.Type != wire.PacketLeaderInfo || p.Zxid>>32 != s.epoch {
+		t.Errorf("a stranger of an old configuration gets %v of epoch %d", p.Type, p.Zxid>>32)
+	}
+	s.toLeader(noise(1, 100_000)).told("not FOLLOWERINFO or OBSERVERINFO")
+	s.toLeader(head(follower, math.MaxInt32)).told("announces a negative length, or more than 4096 bytes")
+	s.toLeader(head(observer, -2)).told("announces a negative length")
+	cut := s.toLeader(introduction(follower, 9, 0, 0)[:30])
+	cut.Close()
+	cut.told("connection ended inside a packet")
+	self, other := int64(s.leader.ID), int64(s.e.Followers()[0].ID)
+	for _, one := range []struct {
+		say  []byte
+		want string
+	}{
+		{introduction(follower, self, s.epoch, 0), "which is the leader's own: two servers have the same myid"},
+		{introduction(follower, other, s.epoch, 0), fmt.Sprintf("server %d is connected already", other)},
+		{introduction(follower, other, s.epoch+1000, 0), fmt.Sprintf("server %d is connected already", other)},
+		{introduction(follower, 10, s.epoch+1000, 0), fmt.Sprintf("server 10 has accepted epoch %d, newer than", s.epoch+1000)},
+		{introduction(observer, 10, math.MaxInt32, 0), "behind which there is no other"},
+		{introduction(observer, 10, 0, math.MaxInt64), "knows configuration 0x7fffffffffffffff, newer than"},
+		{(&wire.QuorumPacket{Type: follower, Data: noise(2, 4)}).Append(nil), "its introduction cannot be read"},
+		{(&wire.QuorumPacket{Type: follower}).Append(nil), "it does not say who it is"},
+		{append(introduction(observer, 10, 0, 0), head(wire.PacketRequest, math.MaxInt32)...), "bad packet: REQUEST announces"},
+		{append(introduction(observer, 10, 0, 0), introduction(observer, 10, 0, 0)...), "it introduced itself twice"},
+		{append(introduction(observer, 10, 0, 0), (&wire.QuorumPacket{Type: wire.PacketAck}).Append(nil)...), "before its synchronisation"},
+	} {
+		s.toLeader(one.say).told(one.want)
+	}
+	s.calm("bad introductions")
+	stranger.told("it was silent for too long")
+	loris.told("no first packet in time")
+	close(end)
+	wait.Wait()
+	s.finish()
 }
 
 // trickle writes a byte a second until the other side has had enough.
@@ -267,29 +269,27 @@ func (x *stranger) trickle(end chan struct{}, text []byte) {
 // more, one of them that does not read what it is sent is cut off, and members
 // find their way in beside them.
 func TestStrangersLearn(t *testing.T) {
-	each(t, func(t *testing.T, kinds []harness.Kind) {
-		s := besiege(t, kinds)
-		deaf := s.deafLearner(9)
-		s.write(60, 500_000)
-		deaf.told("peer does not read what it is sent")
-		s.calm("a learner that never reads")
-		const places = 64
-		var crowd []*stranger
-		for id := range int64(places) {
-			x := s.toLeader(introduction(observer, 100+id, s.epoch, 0))
-			if p := x.packet(); p.Type != wire.PacketLeaderInfo {
-				t.Fatalf("stranger %d gets %v", id, p.Type)
-			}
-			crowd = append(crowd, x)
+	s := besiege(t)
+	deaf := s.deafLearner(9)
+	s.write(60, 500_000)
+	deaf.told("peer does not read what it is sent")
+	s.calm("a learner that never reads")
+	const places = 64
+	var crowd []*stranger
+	for id := range int64(places) {
+		x := s.toLeader(introduction(observer, 100+id, s.epoch, 0))
+		if p := x.packet(); p.Type != wire.PacketLeaderInfo {
+			t.Fatalf("stranger %d gets %v", id, p.Type)
 		}
-		s.toLeader(introduction(observer, 500, s.epoch, 0)).told("server 500 is not in the configuration, and 64 others learn that are not either")
-		s.e.Followers()[0].Restart()
-		s.calm("a crowd of learners that nobody knows")
-		for _, x := range crowd {
-			x.Close()
-		}
-		s.finish()
-	})
+		crowd = append(crowd, x)
+	}
+	s.toLeader(introduction(observer, 500, s.epoch, 0)).told("server 500 is not in the configuration, and 64 others learn that are not either")
+	s.e.Followers()[0].Restart()
+	s.calm("a crowd of learners that nobody knows")
+	for _, x := range crowd {
+		x.Close()
+	}
+	s.finish()
 }
 
 // deafLearner is an observer that learns, says that it lives, and reads nothing.
@@ -342,58 +342,54 @@ func (s *siege) write(times, size int) {
 
 // TestStrangersAtTheElectionPort is TestStrangersAtTheQuorumPort for votes.
 func TestStrangersAtTheElectionPort(t *testing.T) {
-	each(t, func(t *testing.T, kinds []harness.Kind) {
-		s := besiege(t, kinds)
-		hello := func(id int64) []byte {
-			return (&wire.Hello{SID: id, Addresses: []string{"127.0.0.1:1"}}).Append(nil)
-		}
-		long := append(hello(9)[:16], 0x7f, 0xff, 0xff, 0xff)
-		mad := wire.Notification{State: wire.Looking, Leader: 1, Zxid: math.MaxInt64, Round: math.MaxInt64, PeerEpoch: math.MaxInt32, Version: 2}
-		message := mad.Append(nil)
-		vote := append(jute.AppendInt(nil, int32(len(message))), message...)
-		for _, m := range s.e.Members() {
-			s.toVoter(m, noise(3, 100_000)).told("election connection refused")
-			s.toVoter(m, long).told("election connection refused")
-			cut := s.toVoter(m, hello(9)[:12])
-			cut.Close()
-			cut.told("no first message")
-			s.toVoter(m, hello(int64(m.ID))).told("two servers have the same myid")
-			// An id above all members keeps its connection.
-			s.toVoter(m, hello(9), jute.AppendInt(nil, math.MaxInt32)).told("a message of 2147483647 bytes")
-			s.toVoter(m, hello(9), jute.AppendInt(nil, -1)).told("a message of -1 bytes")
-			s.toVoter(m, hello(9), vote).told("election connection up")
-			for _, other := range s.e.Members() {
-				if other != m { // in the name of a member that runs
-					s.toVoter(m, hello(int64(other.ID)), vote)
-				}
+	s := besiege(t)
+	hello := func(id int64) []byte {
+		return (&wire.Hello{SID: id, Addresses: []string{"127.0.0.1:1"}}).Append(nil)
+	}
+	long := append(hello(9)[:16], 0x7f, 0xff, 0xff, 0xff)
+	mad := wire.Notification{State: wire.Looking, Leader: 1, Zxid: math.MaxInt64, Round: math.MaxInt64, PeerEpoch: math.MaxInt32, Version: 2}
+	message := mad.Append(nil)
+	vote := append(jute.AppendInt(nil, int32(len(message))), message...)
+	for _, m := range s.e.Members() {
+		s.toVoter(m, noise(3, 100_000)).told("election connection refused")
+		s.toVoter(m, long).told("election connection refused")
+		cut := s.toVoter(m, hello(9)[:12])
+		cut.Close()
+		cut.told("no first message")
+		s.toVoter(m, hello(int64(m.ID))).told("two servers have the same myid")
+		// An id above all members keeps its connection.
+		s.toVoter(m, hello(9), jute.AppendInt(nil, math.MaxInt32)).told("a message of 2147483647 bytes")
+		s.toVoter(m, hello(9), jute.AppendInt(nil, -1)).told("a message of -1 bytes")
+		s.toVoter(m, hello(9), vote).told("election connection up")
+		for _, other := range s.e.Members() {
+			if other != m { // in the name of a member that runs
+				s.toVoter(m, hello(int64(other.ID)), vote)
 			}
 		}
-		s.calm("mad votes")
-		s.finish()
-	})
+	}
+	s.calm("mad votes")
+	s.finish()
 }
 
 // TestSilentConnections: connections that say nothing, by the hundred, keep
 // nobody out and do not add up.
 func TestSilentConnections(t *testing.T) {
-	each(t, func(t *testing.T, kinds []harness.Kind) {
-		s := besiege(t, kinds)
-		var silent []*stranger
-		for range 400 {
-			silent = append(silent, s.toLeader())
-			for _, m := range s.e.Members() {
-				silent = append(silent, s.toVoter(m))
-			}
+	s := besiege(t)
+	var silent []*stranger
+	for range 400 {
+		silent = append(silent, s.toLeader())
+		for _, m := range s.e.Members() {
+			silent = append(silent, s.toVoter(m))
 		}
-		silent[0].told("no first packet, and 256 connections wait to send theirs")
-		s.calm("silent connections")
-		s.e.Followers()[0].Restart()
-		s.calm("silent connections and the restart of a member")
-		for _, x := range silent {
-			x.Close()
-		}
-		s.finish()
-	})
+	}
+	silent[0].told("no first packet, and 256 connections wait to send theirs")
+	s.calm("silent connections")
+	s.e.Followers()[0].Restart()
+	s.calm("silent connections and the restart of a member")
+	for _, x := range silent {
+		x.Close()
+	}
+	s.finish()
 }
 
 // finish ends the load and checks that nothing is left of the strangers, and
@@ -413,7 +409,10 @@ func (s *siege) finish() {
 	}
 	s.calmEpoch()
 	checkEqual(t, s.e)
-	t.Logf("at most %v without an acknowledged write", s.load.gapSince(s.begin))
+	gap := s.load.gapSince(s.begin)
+	if t.Logf("at most %v without an acknowledged write", gap); gap > 10*time.Second {
+		t.Errorf("clients have waited for %v", gap)
+	}
 }
 
 // calmEpoch is the part of calm that needs no writes.
