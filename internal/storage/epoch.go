@@ -90,10 +90,7 @@ func LoadEpochs(d *Dirs, lastZxid int64) (accepted, current int64, err error) {
 		accepted = epoch
 	}
 	if accepted < current {
-		return 0, 0, &EpochError{path.Join(d.Snap, AcceptedEpoch),
-			fmt.Sprintf("the accepted epoch %d is less than the current epoch %d", accepted, current),
-			fmt.Sprintf("if %s is right, write %d into this file; if that is the damaged one, write the epoch of the last transaction, %d, into that; "+
-				"or restore the directory from a backup", CurrentEpoch, current, epoch)}
+		return 0, 0, d.acceptedBelow(accepted, current, epoch)
 	}
 	if writeCurrent {
 		if err := d.WriteEpoch(CurrentEpoch, current); err != nil {
@@ -106,6 +103,18 @@ func LoadEpochs(d *Dirs, lastZxid int64) (accepted, current int64, err error) {
 		}
 	}
 	return accepted, current, nil
+}
+
+// acceptedBelow is the refusal of an accepted epoch below the current one. Which
+// of the files is damaged is known only if the log bears the current epoch out.
+func (d *Dirs) acceptedBelow(accepted, current, logged int64) error {
+	remedy := fmt.Sprintf("write %d into the file, which is always safe, or restore the directory from a backup", current)
+	if current > logged {
+		remedy = fmt.Sprintf("if %s is right, write %d into this file; if that is the damaged one, write the epoch of the last transaction, "+
+			"%d, into that; or restore the directory from a backup", CurrentEpoch, current, logged)
+	}
+	return &EpochError{path.Join(d.Snap, AcceptedEpoch),
+		fmt.Sprintf("the accepted epoch %d is less than the current epoch %d", accepted, current), remedy}
 }
 
 // interrupted returns the current epoch of a server that was stopped before

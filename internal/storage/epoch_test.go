@@ -53,6 +53,7 @@ func TestLoadEpochs(t *testing.T) {
 		"old current":           {files(AcceptedEpoch, "4", CurrentEpoch, "4"), z5, 0, 0, "the current epoch 4 is older than the last transaction 0x500000007; if the file was restored from an older backup than the logs, write 5 into it"},
 		"torn tmp":              {files(AcceptedEpoch, "4", CurrentEpoch, "4", CurrentEpoch+".tmp", ""), z5, 0, 0, `currentEpoch.tmp is damaged at offset 0: "" is not a decimal number; write`},
 		"accepted below":        {files(AcceptedEpoch, "4", CurrentEpoch, "5"), z5, 0, 0, "acceptedEpoch: the accepted epoch 4 is less than the current epoch 5; write 5 into the file"},
+		"current beyond":        {files(AcceptedEpoch, "5", CurrentEpoch, "7"), z5, 0, 0, "is less than the current epoch 7; if currentEpoch is right, write 7 into this file; if that is the damaged one, write the epoch of the last transaction, 5, into that"},
 		"accepted below, alone": {files(AcceptedEpoch, "4"), z5, 0, 0, "the accepted epoch 4 is less than the current epoch 5"},
 		"accepted below tmp":    {files(AcceptedEpoch, "5", CurrentEpoch, "4", CurrentEpoch+".tmp", "6"), z5, 0, 0, "the accepted epoch 5 is less than the current epoch 6"},
 		"damaged current":       {files(AcceptedEpoch, "5", CurrentEpoch, "five"), z5, 0, 0, `currentEpoch is damaged at offset 0: "five" is not a decimal number; write`},

@@ -28,7 +28,7 @@ var damagedFiles = []damagedFile{
 	{acceptedEpoch, "", 1, []string{`"" is not a decimal number`, "write the epoch of the last transaction into it"}},
 	{acceptedEpoch, "x7\n", 1, []string{`x7`, "is not a decimal number", "write the epoch"}},
 	{acceptedEpoch, "99999999999999999999", 1, []string{"99999999999999999999", "is not a decimal number", "write the epoch"}},
-	{acceptedEpoch, "0", 1, []string{"the accepted epoch 0 is less than the current epoch", "if currentEpoch is right, write 1 into this file"}},
+	{acceptedEpoch, "0", 1, []string{"the accepted epoch 0 is less than the current epoch", "write 1 into the file, which is always safe"}},
 	{currentEpoch, "", 1, []string{`"" is not a decimal number`, "write the epoch of the last transaction into it"}},
 	{currentEpoch, "\x00\x00\x00", 1, []string{`x00`, "is not a decimal number", "write the epoch"}},
 	// The one that is named is the other file: which of them is wrong only their owner knows.
