@@ -383,7 +383,7 @@ func (s *story) intrude(t *testing.T, d *datadriven.TestData) error {
 	info := wire.LearnerInfo{SID: id, ProtocolVersion: wire.LearnerProtocol}
 	hello := wire.QuorumPacket{Type: wire.PacketFollowerInfo, Zxid: accepted << 32, Data: info.Append(nil)}
 	a.send(parcel{packets: hello.Append(nil)})
-	w.play(w.now+20, func() bool { return b.closed })
+	w.play(w.now+2*w.prof.tick, func() bool { return b.closed })
 	key := [2]int64{x.id, 0}
 	s.printf("answered: %s", orNothing(strings.Join(w.script.said[key], ", ")))
 	delete(w.script.said, key)
