@@ -20,6 +20,7 @@ const leaderMode = "Mode: leader"
 // what it does afterwards. A server that does not lead is left alone.
 func (d *daemon) handover() error {
 	const verdict = "FAILED TO HAND OVER"
+	fmt.Fprint(d.stdout, "Handing over the leadership ... ")
 	pidFile, err := d.pidPath(false)
 	if err != nil {
 		return d.failed(verdict, err)

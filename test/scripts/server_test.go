@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -58,6 +59,31 @@ func TestStartStatusRestartStop(t *testing.T) {
 	out := r.path("logs/zookeeper-tester-server-host-1.out")
 	contains(t, "output of the last run", r.read(out), "is serving")
 	contains(t, "output of the run before", r.read(out+".1"), "is serving")
+}
+
+// TestHandoverAlone: there is nothing to hand over where nobody leads, and no
+// signal goes to what is no server of ours.
+func TestHandoverAlone(t *testing.T) {
+	r := unpack(t)
+	const begin = "Handing over the leadership ... "
+	r.expect(1, begin+"FAILED TO HAND OVER\n", "handover")
+	r.expect(0, started, "start")
+	r.expect(0, begin+"nothing to hand over, Mode: standalone\n", "handover")
+	r.expect(0, stopped, "stop")
+	stranger := exec.Command("sleep", "60")
+	if err := stranger.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pid := strconv.Itoa(stranger.Process.Pid)
+	if err := os.WriteFile(filepath.Join(r.data, "zookeeper_server.pid"), []byte(pid), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	res := r.expect(1, begin+"FAILED TO HAND OVER\n", "handover")
+	contains(t, "stderr", res.stderr, "process "+pid+", which is no zooid")
+	if err := stranger.Process.Kill(); err != nil {
+		t.Errorf("the stranger is gone: %v", err)
+	}
+	_ = stranger.Wait()
 }
 
 func TestForegroundIsTheServerItself(t *testing.T) {

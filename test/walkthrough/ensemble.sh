@@ -111,6 +111,14 @@ get /app
 quit
 COMMANDS"
 
+# A leader is relieved without being stopped, and another one leads.
+before=$(leader cdh001 cdh002 cdh003)
+step "$before" 'zkServer.sh handover'
+after=$(leader cdh001 cdh002 cdh003)
+[[ $after != "$before" ]] || { echo "$before leads on after it has handed over" >&2; exit 1; }
+step "$before" 'zkServer.sh handover'
+step "$after" 'zkCli.sh -server cdh001:2181,cdh002:2181,cdh003:2181 get /app'
+
 # One of three that is left serves nobody, and says so once it has noticed.
 step cdh001 'zkServer.sh stop'
 step cdh002 'zkServer.sh stop'

@@ -65,6 +65,11 @@ func ensembleExpectations() []expectation {
 	everywhere("zkServer.sh status", serves...)
 	add("", "zkCli.sh", "Sync is OK",
 		`\[app, from-cdh001, from-cdh002, from-cdh003, without-the-leader-cdh00., without-the-leader-cdh00., zookeeper\]`, "2")
+	for _, outcome := range []string{"HANDED OVER", "nothing to hand over"} {
+		add("", "zkServer.sh handover", "ZooKeeper JMX enabled by default", usingConfig,
+			`Handing over the leadership \.\.\. `+outcome+", Mode: follower")
+	}
+	add("", "zkCli.sh -server cdh001:2181,cdh002:2181,cdh003:2181 get /app", "2")
 	add("cdh001", "zkServer.sh stop", `Stopping zookeeper \.\.\. STOPPED`)
 	add("cdh002", "zkServer.sh stop", `Stopping zookeeper \.\.\. STOPPED`)
 	add("cdh003", "zkServer.sh status", silent...)
