@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -55,7 +54,8 @@ func (d *daemon) handover() error {
 	poll := time.NewTicker(pollInterval)
 	defer poll.Stop()
 	for end := time.Now().Add(handoverWait); time.Now().Before(end); <-poll.C {
-		if mode, err = askMode(at, d.props); err == nil && mode != leaderMode && strings.HasPrefix(mode, "Mode: ") {
+		// In between it has no mode, or says for a moment that it is looking.
+		if mode, err = askMode(at, d.props); err == nil && mode != leaderMode && mode != "Mode: looking" {
 			fmt.Fprintln(d.stdout, "HANDED OVER,", mode)
 			return nil
 		}

@@ -259,6 +259,9 @@ func (m *member) change(c *replica.RoleChange) {
 		m.n.log.Warn("there is no quorum: serving read-only clients only")
 		return
 	}
+	if !c.Serving {
+		m.n.serving.Store(false) // first: a server that looks for a leader is not asked for its mode
+	}
 	m.state.Store(int32(c.State))
 	m.leader.Store(c.Leader)
 	if c.Serving && c.State != wire.Leading {
@@ -279,7 +282,6 @@ func (m *member) change(c *replica.RoleChange) {
 		return
 	}
 	m.master.Store(c.Leader)
-	m.n.serving.Store(false)
 	m.end()
 	m.roleCtx, m.endRole = context.WithCancel(context.Background())
 	switch c.State {
