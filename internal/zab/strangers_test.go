@@ -132,31 +132,3 @@ func TestEpochsOfLearners(t *testing.T) {
 		t.Errorf("the new epoch is %d, want 4", fresh.Epoch())
 	}
 }
-
-// TestObserverThatIsToVote: the voice of a voter counts until the broadcast
-// begins, whatever it takes itself for: a reconfiguration that makes an observer
-// a voter may be pending in the leader's log, unknown to it, and is committed
-// only with its help.
-func TestObserverThatIsToVote(t *testing.T) {
-	current := parse(t, "server.1=a:1:2 server.4=d:1:2:observer")
-	next := parse(t, "server.1=a:1:2 server.4=d:1:2")
-	next.Version = current.Version + 1
-	h := &hosting{Leader: NewLeader(LeaderOptions{Self: 1, TickTime: 100, InitLimit: 1000}, NewQuorums(current, next), History{Zxid: EpochStart(3) + 1, Epoch: 3}, 3, 0), t: t}
-	k := h.LinkUp(0, 1)
-	info := wire.LearnerInfo{SID: 4, ProtocolVersion: wire.LearnerProtocol}
-	h.Packet(0, k, &wire.QuorumPacket{Type: wire.PacketObserverInfo, Zxid: EpochStart(3), Data: info.Append(nil)}, 0)
-	if out := h.Take(); out.SaveAccepted != 4 {
-		t.Fatalf("%+v, want the epoch to be saved", out)
-	}
-	h.EpochSaved(0, true)
-	h.Packet(0, k, &wire.QuorumPacket{Type: wire.PacketAckEpoch, Zxid: EpochStart(3), Data: []byte{0, 0, 0, 3}}, 0)
-	if out := h.Take(); out.SaveCurrent != 4 || len(out.Sync) != 1 {
-		t.Fatalf("%+v, want the synchronisation to begin", out)
-	}
-	h.Synchronise(0, k, nil)
-	h.EpochSaved(0, false)
-	h.Packet(0, k, &wire.QuorumPacket{Type: wire.PacketAck, Zxid: EpochStart(4)}, 0)
-	if out := h.Take(); !out.Established {
-		t.Fatalf("%+v, want the broadcast to begin", out)
-	}
-}
