@@ -3,30 +3,35 @@ package clientport
 import (
 	"encoding/binary"
 	"errors"
-	"io"
 	"net"
-	"os"
+	"net/netip"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// Conn is one client connection: a goroutine that reads, and an output buffer
-// into which the reader and the core's loop append whole frames.
+// Conn is one client connection: input that its poller reads, and an output
+// buffer into which the poller and the core's loop append whole frames.
 type Conn struct {
 	port *Port
-	nc   net.Conn // a *net.TCPConn
-	raw  syscall.RawConn
+	poll *poller
 	id   uint32
+	addr netip.AddrPort
 	ip   string
 
-	// Input; the reader's own.
-	in       *Buffer
-	have     int // bytes in in
-	readErr  error
-	readOnce func(fd uintptr) bool
-	shipped  int64 // requests handed to the core
+	// The poller's own.
+	phase     phase
+	in        *Buffer
+	have      int   // bytes in in
+	readable  bool  // there may be something to read
+	hungUp    bool  // and the end of the stream behind it
+	shipped   int64 // requests handed to the core
+	known     bool  // the core got to know the connection
+	why       error // of its end
+	discarded int   // bytes of unwanted input
+	timer     *time.Timer
 
 	shippedSeen atomic.Int64 // shipped, for those who look on
 
@@ -40,27 +45,39 @@ type Conn struct {
 
 	held bool // on the port's list; guarded by its heldMu
 
-	mu        sync.Mutex
-	wake      sync.Cond // answered grew, or output shrank, or the end came
-	out       []byte
-	answered  int64
-	large     []largeMark
-	writing   bool // somebody is at the socket
-	closing   bool // the core is through with it: close once the output is written
-	dead      bool // the socket is of no use any more
-	ended     bool // the reader is through; nothing counts any more
-	writeBuf  []byte
-	wrote     int
-	writeErr  error
-	writeOnce func(fd uintptr) bool
+	mu       sync.Mutex
+	fd       int          // -1: closed, or given to nc
+	nc       *net.TCPConn // of a four-letter word
+	out      []byte
+	wrote    int  // bytes of out that the socket has
+	writing  bool // somebody is at the socket
+	full     bool // the socket takes no more; it is announced when it does
+	answered int64
+	large    []largeMark
+	curious  bool // the poller waits for a change of what mu guards
+	closing  bool // the core is through with it: close once the output is written
+	dead     bool // the socket is of no use any more
+	ended    bool // the poller is through; nothing counts any more
+	late     bool // the timer rang
+	done     bool // what was done beside the poller is
 }
 
-func newConn(p *Port, nc *net.TCPConn, ip string) *Conn {
-	c := &Conn{port: p, nc: nc, ip: ip, Since: time.Now()}
-	c.wake.L = &c.mu
-	c.raw, c.readErr = nc.SyscallConn()
-	c.readOnce = c.readSocket
-	c.writeOnce = c.writeSocket
+// phase is how far a connection is.
+type phase uint8
+
+const (
+	starting  phase = iota // its first frame, or a four-letter word, is not whole
+	opening                // the core has its connect request
+	serving                // requests
+	busy                   // a goroutine works for it (beside)
+	leaving                // it gets what it is due before the socket goes
+	lingering              // the client is told, and has to close its end
+	gone
+)
+
+func newConn(p *Port, q *poller, fd int, addr netip.AddrPort) *Conn {
+	c := &Conn{port: p, poll: q, fd: fd, addr: addr, ip: addr.Addr().WithZone("").String(), Since: time.Now()}
+	c.after(p.Limits.SessionlessFor)
 	return c
 }
 
@@ -71,31 +88,7 @@ func (c *Conn) ID() uint32 { return c.id }
 func (c *Conn) IP() string { return c.ip }
 
 // RemoteAddr returns the client's address as "host:port".
-func (c *Conn) RemoteAddr() string { return c.nc.RemoteAddr().String() }
-
-// serve runs the connection from the first byte to the last.
-func (c *Conn) serve() {
-	defer c.port.gone(c)
-	known, err := c.run()
-	c.leave(err)
-	c.mu.Lock()
-	c.dead, c.ended = true, true
-	unanswered := c.shipped - c.answered
-	c.freeLarge(c.shipped)
-	c.out = nil
-	c.mu.Unlock()
-	c.port.Metrics.OutstandingRequests.Add(-unanswered)
-	c.port.Relieve()
-	c.port.count(c, err) // before the client can see the end
-	c.nc.Close()
-	Recycle(c.in)
-	c.in = nil
-	if known {
-		c.port.Core.Closed(c)
-	} else {
-		c.port.Release(c.id)
-	}
-}
+func (c *Conn) RemoteAddr() string { return c.addr.String() }
 
 // Why a connection ends, when it is not the client's doing.
 var (
@@ -109,357 +102,181 @@ var (
 	errWord        = errors.New("four-letter word answered")
 )
 
-// run reports whether the core got to know the connection.
-func (c *Conn) run() (known bool, err error) {
-	if c.readErr != nil {
-		return false, c.readErr
+// announced takes what epoll says of the socket.
+func (c *Conn) announced(events uint32) {
+	if events&unix.EPOLLOUT != 0 {
+		c.writable()
 	}
-	c.nc.SetReadDeadline(time.Now().Add(c.port.Limits.SessionlessFor))
-	if c.port.draining.Load() { // its deadline may be the one just replaced
-		return false, errStopping
+	if events&^unix.EPOLLOUT != 0 {
+		c.readable = true
+		c.hungUp = c.hungUp || events&^(unix.EPOLLIN|unix.EPOLLOUT) != 0
+		c.advance()
 	}
-	body, err := c.first()
-	if err != nil {
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			err = errSessionless
+}
+
+// stepsAtOnce is how much of a connection's input is done before the others
+// have their turn.
+const stepsAtOnce = 16
+
+// advance does what can be done for the connection now. It runs on the poller.
+func (c *Conn) advance() {
+	for range stepsAtOnce {
+		again, err := c.step()
+		if err != nil {
+			c.leave(err)
+		} else if !again {
+			return
 		}
+	}
+	c.poll.kick(c)
+}
+
+// step does one thing and reports whether there may be another.
+func (c *Conn) step() (again bool, err error) {
+	switch c.phase {
+	case starting:
+		return c.start()
+	case opening:
+		return c.open()
+	case serving:
+		return c.turn()
+	case busy:
+		return c.resume(), nil
+	case leaving:
+		return c.bringDue(), nil
+	case lingering:
+		return c.discard(), nil
+	}
+	return false, nil
+}
+
+// kick has the poller look at the connection.
+func (c *Conn) kick() { c.poll.kick(c) }
+
+// changed kicks the connection if its poller waits for a change; c.mu is held.
+func (c *Conn) changed() {
+	if c.curious {
+		c.curious = false
+		c.kick()
+	}
+}
+
+// after has the poller look at the connection when d has passed.
+func (c *Conn) after(d time.Duration) {
+	c.noTimer()
+	c.timer = time.AfterFunc(d, func() {
+		c.mu.Lock()
+		c.late = true
+		c.mu.Unlock()
+		c.kick()
+	})
+}
+
+// noTimer takes the last after back.
+func (c *Conn) noTimer() {
+	if c.timer != nil {
+		c.timer.Stop()
+		c.timer = nil
+	}
+	c.mu.Lock()
+	c.late = false
+	c.mu.Unlock()
+}
+
+// start reads the first frame, which opens a session, or finds a four-letter
+// word.
+func (c *Conn) start() (again bool, err error) {
+	if err := c.early(); err != nil {
 		return false, err
 	}
-	c.port.Metrics.ConnectionRequestCount.Inc()
-	c.port.Metrics.PacketsReceived.Inc()
-	c.Received.Add(1)
-	c.shipped++
-	c.shippedSeen.Store(c.shipped)
-	c.port.Metrics.OutstandingRequests.Add(1)
-	c.port.Core.Open(c, body)
-	c.consume(4 + len(body))
-	c.awaitOpen()
-	c.nc.SetReadDeadline(time.Time{})
-	for {
-		// Whoever ends the connection says so first and then sets a deadline,
-		// so it is seen here or in the read that follows.
-		if err := c.holdBack(); err != nil {
-			return true, err
-		}
-		if err := c.turn(); err != nil {
-			return true, c.reason(err)
-		}
-	}
-}
-
-// reason turns the end of a read into what brought it about.
-func (c *Conn) reason(err error) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case !errors.Is(err, os.ErrDeadlineExceeded):
-		return err
-	case c.closing:
-		return errClosing
-	case c.port.draining.Load():
-		return errStopping
-	}
-	return err
-}
-
-// leave brings the client what it is due before the socket goes: the replies
-// to what was read, then the end of the stream. Closing a socket that has
-// unread input resets it, which would take replies back on their way, so the
-// input is read on for a moment.
-func (c *Conn) leave(err error) {
-	switch err {
-	case errFrame, errLarge, errStopping, errClosing:
-	default:
-		return
-	}
-	c.nc.SetWriteDeadline(time.Now().Add(lingerFor))
-	c.mu.Lock()
-	for !c.dead && (c.writing || len(c.out) > 0 || !c.closing && c.answered < c.shipped) {
-		c.wake.Wait()
-	}
-	dead := c.dead
-	c.mu.Unlock()
-	if !dead {
-		c.linger(closeGrace)
-	}
-}
-
-// first reads the first frame, or a four-letter word.
-func (c *Conn) first() ([]byte, error) {
-	for c.have < 4 {
-		if err := c.read(); err != nil {
-			return nil, err
-		}
+	if c.have < 4 {
+		return c.read()
 	}
 	word := binary.BigEndian.Uint32(c.in.b)
-	if c.port.Core.Word(word, c) {
-		c.linger(lingerFor)
-		return nil, errWord
+	if c.port.Core.IsWord(word) {
+		c.serveWord(word)
+		return true, nil
 	}
 	if !c.port.Core.Serving() {
 		c.port.Metrics.CnxnClosedWithoutZKServerRunning.Inc()
-		return nil, errNotServing
+		return false, errNotServing
 	}
 	n := int(int32(word))
 	if n <= 0 || n > c.port.Limits.MaxFrame {
-		return nil, errFrame
+		return false, errFrame
 	}
-	for c.have < 4+n {
-		if err := c.read(); err != nil {
-			return nil, err
-		}
-	}
-	deficit, ok := c.port.Throttle.Take(c.in.b[4 : 4+n])
-	if !ok {
-		return nil, errThrottled
-	}
-	c.port.Metrics.ConnectionTokenDeficit.Observe(deficit)
-	return c.in.b[4 : 4+n], nil
-}
-
-// Argument returns the n bytes behind a four-letter word, waiting for them.
-func (c *Conn) Argument(n int) ([]byte, error) {
-	for c.have < 4+n {
-		if err := c.read(); err != nil {
-			return nil, err
-		}
-	}
-	return c.in.b[4 : 4+n], nil
-}
-
-// WriteWord writes the answer of a four-letter word, for as long as the client
-// goes on taking it.
-func (c *Conn) WriteWord(text []byte) {
-	for len(text) > 0 {
-		c.nc.SetWriteDeadline(time.Now().Add(lingerFor))
-		n, err := c.nc.Write(text[:min(len(text), wordPiece)])
-		if err != nil {
-			return
-		}
-		text = text[n:]
-	}
-}
-
-const (
-	// wordPiece is how many bytes a client has to take within lingerFor.
-	wordPiece = 64 << 10
-	// lingerFor bounds how long a client that is being closed may take to read
-	// what it is due.
-	lingerFor = time.Second
-	// closeGrace is how long it may take to close its own end then.
-	closeGrace = 250 * time.Millisecond
-	// discardMax is how many bytes of unwanted input are read meanwhile.
-	discardMax = 1 << 20
-)
-
-// linger ends the output and reads on until the client has closed.
-func (c *Conn) linger(grace time.Duration) {
-	_ = c.nc.(*net.TCPConn).CloseWrite()
-	c.nc.SetReadDeadline(time.Now().Add(grace))
-	_, _ = io.Copy(io.Discard, io.LimitReader(c.nc, discardMax))
-}
-
-// turn reads what is there and hands all whole frames on.
-func (c *Conn) turn() error {
-	n, count, err := c.whole()
-	if err != nil {
-		if err == errLarge {
-			c.port.Metrics.LargeRequestsRejected.Inc()
-		}
-		return err
-	}
-	if n == 0 {
+	if c.have < 4+n {
 		return c.read()
 	}
-	c.Received.Add(int64(count))
-	c.port.Metrics.PacketsReceived.AddN(int64(count))
-	taken := 0
-	for taken < n && c.idle() {
-		bytes, requests := c.port.Core.Reads(c, c.in.b[taken:n])
-		if requests == 0 {
-			break
-		}
-		taken, count = taken+bytes, count-requests
-		if c.flush(true); c.Dead() {
-			return net.ErrClosed // nobody reads the other replies
-		}
+	body := c.in.b[4 : 4+n]
+	deficit, ok := c.port.Throttle.Take(body)
+	if !ok {
+		return false, errThrottled
 	}
-	if taken == n {
-		c.consume(n)
-	} else {
-		c.ship(taken, n, count)
+	c.noTimer()
+	c.port.Metrics.ConnectionTokenDeficit.Observe(deficit)
+	c.port.Metrics.ConnectionRequestCount.Inc()
+	c.counted(1)
+	c.shipped++
+	c.shippedSeen.Store(c.shipped)
+	c.port.Metrics.OutstandingRequests.Add(1)
+	c.phase, c.known = opening, true
+	c.port.Core.Open(c, body)
+	c.consume(4 + n)
+	return true, nil
+}
+
+// early says why a connection without a session ends, if it does.
+func (c *Conn) early() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.dead:
+		return net.ErrClosed
+	case c.port.draining.Load():
+		return errStopping
+	case c.late:
+		return errSessionless
 	}
 	return nil
 }
 
-// whole measures the whole frames at the front of the input. A frame that must
-// not be taken is an error once those before it are gone.
-func (c *Conn) whole() (bytes, count int, err error) {
-	if c.in == nil {
-		return 0, 0, nil
+// open waits for the answer to the connect request, or for the end.
+func (c *Conn) open() (again bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.answered < c.shipped && !c.dead && !c.closing {
+		c.curious = true
+		return false, nil
 	}
-	b, large := c.in.b[:c.have], 0
-	for len(b)-bytes >= 4 {
-		n := int(int32(binary.BigEndian.Uint32(b[bytes:])))
-		if n <= 0 || n > c.port.Limits.MaxFrame {
-			err = errFrame
-			break
-		}
-		if len(b)-bytes < 4+n {
-			break
-		}
-		if limit := c.port.Limits.LargeRequest; limit > 0 && n > limit {
-			if !c.port.fitsLarge(n, large) {
-				err = errLarge
-				break
-			}
-			large += n
-		}
-		bytes += 4 + n
-		count++
-	}
-	if count > 0 {
-		return bytes, count, nil // those before it first
-	}
-	return 0, 0, err
+	c.phase = serving
+	return true, nil
 }
 
-// ship hands the frames in.b[from:to] to the core, with their memory; what
-// follows them moves to a new buffer.
-func (c *Conn) ship(from, to, count int) {
-	mem, frames := c.in, c.in.b[from:to]
-	rest := c.in.b[to:c.have]
-	c.in, c.have = nil, 0
-	if len(rest) > 0 {
-		c.room(len(rest))
-		c.have = copy(c.in.b, rest)
-	}
-	if c.port.Limits.LargeRequest > 0 {
-		c.markLarge(frames, c.shipped+1)
-	}
-	c.shipped += int64(count)
-	c.shippedSeen.Store(c.shipped)
-	c.port.Metrics.OutstandingRequests.Add(int64(count))
-	c.port.Core.Batch(c, frames, mem, count)
+// beside does work for the connection on a goroutine of its own; the poller
+// reads nothing more of it meanwhile.
+func (c *Conn) beside(work func()) {
+	c.phase = busy
+	go func() {
+		work()
+		c.Flush()
+		c.mu.Lock()
+		c.done = true
+		c.mu.Unlock()
+		c.kick()
+	}()
 }
 
-// consume drops the first n bytes of input; an empty buffer goes back, so that
-// an idle connection holds none.
-func (c *Conn) consume(n int) {
-	c.have = copy(c.in.b, c.in.b[n:c.have])
-	if c.have == 0 {
-		Recycle(c.in)
-		c.in = nil
-	}
-}
-
-// room makes sure that the input can take n bytes more.
-func (c *Conn) room(n int) {
-	if c.in == nil {
-		if n <= bufferSize {
-			c.in = buffers.Get().(*Buffer)
-		} else {
-			c.in = &Buffer{b: make([]byte, n)}
-		}
-		c.have = 0
-	}
-	if len(c.in.b)-c.have < n {
-		// Grow by what has come, not by what a length announces.
-		bigger := &Buffer{b: make([]byte, max(2*len(c.in.b), c.have+n))}
-		copy(bigger.b, c.in.b[:c.have])
-		Recycle(c.in)
-		c.in = bigger
-	}
-}
-
-// read waits for input and takes what is there.
-func (c *Conn) read() error {
-	if err := c.raw.Read(c.readOnce); err != nil {
-		return err
-	}
-	return c.readErr
-}
-
-// readSocket is one try to read; false waits until the socket is readable. It
-// takes a buffer only once there may be something to put into it.
-func (c *Conn) readSocket(fd uintptr) bool {
-	c.room(1)
-	n, err := syscall.Read(int(fd), c.in.b[c.have:])
-	switch {
-	case n > 0:
-		c.have += n
-		c.port.Metrics.BytesReceivedCount.AddN(int64(n))
-		c.readErr = nil
-		return true
-	case err == syscall.EAGAIN || err == syscall.EINTR:
-		if c.have == 0 {
-			Recycle(c.in)
-			c.in = nil
-		}
+// resume goes on once the work beside the poller is done.
+func (c *Conn) resume() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.done {
 		return false
-	case err != nil:
-		c.readErr = err
-		return true
 	}
-	c.readErr = io.EOF
+	c.done = false
+	if c.phase = serving; c.nc != nil {
+		c.phase, c.why = leaving, errWord
+	}
 	return true
-}
-
-// idle reports whether everything handed to the core is answered.
-func (c *Conn) idle() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.answered == c.shipped
-}
-
-// awaitOpen waits for the answer to the connect request, or for the end.
-func (c *Conn) awaitOpen() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for c.answered < c.shipped && !c.dead && !c.closing {
-		c.wake.Wait()
-	}
-}
-
-// holdBack stops reading while the server as a whole, and this connection too,
-// has more outstanding than it should, or while the client does not take its
-// replies. An error says that the connection is to end.
-func (c *Conn) holdBack() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for !c.dead && !c.closing && !c.port.draining.Load() {
-		if len(c.out) < maxUnread {
-			if !c.over() {
-				return nil
-			}
-			c.port.hold(c)
-			if !c.over() {
-				return nil // the others were answered meanwhile
-			}
-		}
-		c.wake.Wait()
-	}
-	switch {
-	case c.closing:
-		return errClosing
-	case c.dead:
-		return net.ErrClosed
-	}
-	return errStopping
-}
-
-// over reports whether the global limit forbids this connection to read on.
-func (c *Conn) over() bool {
-	return c.answered < c.shipped && c.port.Metrics.OutstandingRequests.Value() > c.port.Limits.Outstanding
-}
-
-// maxUnread is how many bytes of replies a client may leave unread before its
-// requests are no longer read.
-const maxUnread = 1 << 20
-
-// wakeUp makes the reader look again whether it may go on.
-func (c *Conn) wakeUp() {
-	c.mu.Lock()
-	c.wake.Broadcast()
-	c.mu.Unlock()
 }

@@ -1,7 +1,13 @@
 package clientport
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"net"
+	"net/netip"
+	"os"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -28,4 +34,100 @@ func setBacklog(ln net.Listener, backlog int) {
 	if raw, err := ln.(*net.TCPListener).SyscallConn(); err == nil {
 		_ = raw.Control(func(fd uintptr) { _ = unix.Listen(int(fd), backlog) })
 	}
+}
+
+// listener is a listening socket of which connections are taken by the dozen,
+// as sockets that the runtime does not know.
+type listener struct {
+	file   *os.File
+	raw    syscall.RawConn
+	addr   net.Addr
+	closed atomic.Bool
+}
+
+// bind listens on address. The error says what to do.
+func bind(address string, backlog int) (*listener, error) {
+	cfg := net.ListenConfig{KeepAlive: -1, Control: reuseAddress}
+	ln, err := cfg.Listen(context.Background(), "tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("client port %s is in use by another process: stop it or choose another clientPort", address)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on client port %s: %w", address, err)
+	}
+	defer ln.Close() // the file has a descriptor of its own
+	setBacklog(ln, backlog)
+	l := &listener{addr: ln.Addr()}
+	if l.file, err = ln.(*net.TCPListener).File(); err != nil {
+		return nil, fmt.Errorf("cannot listen on client port %s: %w", address, err)
+	}
+	if l.raw, err = l.file.SyscallConn(); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("cannot listen on client port %s: %w", address, err)
+	}
+	return l, nil
+}
+
+// Close stops listening.
+func (l *listener) Close() {
+	l.closed.Store(true)
+	_ = l.file.Close()
+}
+
+// accepted is a socket that a client has connected to.
+type accepted struct {
+	fd   int
+	from syscall.Sockaddr
+}
+
+// acceptsAtOnce is how many connections are taken by one look at a listening
+// socket.
+const acceptsAtOnce = 64
+
+// accept waits for connections and returns those that are there, in the memory
+// of got. After Close the error is os.ErrClosed.
+func (l *listener) accept(got []accepted) ([]accepted, error) {
+	var failed error
+	err := l.raw.Read(func(fd uintptr) bool {
+		for len(got) < acceptsAtOnce {
+			nfd, from, err := syscall.Accept4(int(fd), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC) // unix's asks for more
+			switch err {
+			case nil:
+				got = append(got, accepted{nfd, from})
+				continue
+			case syscall.EINTR, syscall.ECONNABORTED:
+				continue
+			case syscall.EAGAIN:
+				return len(got) > 0
+			}
+			failed = os.NewSyscallError("accept4", err)
+			return true
+		}
+		return true
+	})
+	switch {
+	case l.closed.Load() && len(got) == 0:
+		err = os.ErrClosed
+	case err == nil && len(got) == 0:
+		err = failed // what was got before counts first
+	}
+	return got, err
+}
+
+// addressOf returns a client's address; one of IPv4 is never in the clothes of
+// IPv6.
+func addressOf(from syscall.Sockaddr) netip.AddrPort {
+	switch a := from.(type) {
+	case *syscall.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
+	case *syscall.SockaddrInet6:
+		ip := netip.AddrFrom16(a.Addr).Unmap()
+		if a.ZoneId != 0 {
+			if i, err := net.InterfaceByIndex(int(a.ZoneId)); err == nil {
+				ip = ip.WithZone(i.Name)
+			}
+		}
+		return netip.AddrPortFrom(ip, uint16(a.Port))
+	}
+	return netip.AddrPort{}
 }

@@ -1,9 +1,6 @@
 package clientport
 
-import (
-	"syscall"
-	"time"
-)
+import "golang.org/x/sys/unix"
 
 // Drainer gives the replies that the core holds for a connection.
 type Drainer interface {
@@ -25,11 +22,11 @@ func (c *Conn) Deliver(d Drainer) int {
 		c.freeLarge(c.answered)
 	}
 	stale, counts := c.dead && answered > 0, !c.ended
-	over := len(c.out) > c.port.Limits.MaxOutput && !c.dead
+	over := c.unread() > c.port.Limits.MaxOutput && !c.dead
 	if over || c.dead {
-		c.dead, c.out = true, nil
+		c.dead, c.out, c.wrote = true, nil, 0
 	}
-	c.wake.Broadcast()
+	c.changed()
 	c.mu.Unlock()
 	if stale {
 		c.port.Metrics.StaleReplies.Inc()
@@ -42,7 +39,7 @@ func (c *Conn) Deliver(d Drainer) int {
 	if over {
 		c.port.Log.Warn("connection closed: the client does not read what it is sent",
 			"client", c.RemoteAddr(), "bytes", c.port.Limits.MaxOutput)
-		c.nc.Close()
+		c.kick()
 	}
 	return answered
 }
@@ -78,130 +75,64 @@ func (c *Conn) EndOut(out []byte, frames int) {
 	}
 }
 
-// Flush writes the output without ever waiting for the client.
-func (c *Conn) Flush() { c.flush(false) }
+// unread is how many bytes of output the socket has not taken; c.mu is held.
+func (c *Conn) unread() int { return len(c.out) - c.wrote }
 
-// CloseAfterFlush has the reader write the output and then close the
-// connection (leave).
-func (c *Conn) CloseAfterFlush() {
+// Flush writes the output as far as the socket takes it now. Whoever comes
+// while somebody is at the socket leaves the rest to him, and what the socket
+// does not take is left until it does (writable).
+func (c *Conn) Flush() {
 	c.mu.Lock()
-	c.closing = true
-	c.wake.Broadcast()
-	c.mu.Unlock()
-	now := time.Now()
-	// Whoever is at the socket waits no longer than this for the client.
-	c.nc.SetWriteDeadline(now.Add(lingerFor))
-	c.nc.SetReadDeadline(now)
-	c.flush(false)
-}
-
-// Abort closes the connection at once.
-func (c *Conn) Abort() {
-	c.mu.Lock()
-	c.dead = true
-	c.wake.Broadcast()
-	c.mu.Unlock()
-	c.nc.Close()
-}
-
-// flush writes until the output is empty. Whoever comes while somebody is at
-// the socket leaves the rest to him. The reader may wait for the client
-// (block); others hand what the socket does not take to a goroutine.
-func (c *Conn) flush(block bool) {
-	c.mu.Lock()
-	if c.writing || c.dead {
+	if c.writing || c.dead || c.full {
 		c.mu.Unlock()
 		return
 	}
 	c.writing = true
-	for len(c.out) > 0 && !c.dead {
-		buf := c.out
-		c.out = nil
+	for len(c.out) > 0 && !c.dead && !c.full {
+		buf, at := c.out, c.wrote
+		c.out, c.wrote = nil, 0
 		c.mu.Unlock()
-		rest, err := c.push(buf)
-		if err == nil && len(rest) > 0 {
-			if !block {
-				go c.drain(buf, rest)
-				return
-			}
-			err = c.pushAll(rest)
-		}
-		putOutput(buf)
+		n, err := writeSocket(c.fd, buf[at:])
 		c.mu.Lock()
-		if err != nil {
-			c.dead = true
-			c.wake.Broadcast()
+		if err == unix.EAGAIN {
+			c.full = true
+			err = c.poll.watchWrites(c)
 		}
+		if err == nil && at+n < len(buf) {
+			c.putBack(buf, at+n)
+			continue
+		}
+		c.dead = c.dead || err != nil
+		putOutput(buf)
 	}
-	c.finish()
-}
-
-// finish ends the turn at the socket; c.mu is held and released.
-func (c *Conn) finish() {
 	c.writing = false
 	if len(c.out) == 0 && c.out != nil {
 		putOutput(c.out)
 		c.out = nil
 	}
-	dead := c.dead
-	c.wake.Broadcast()
+	c.changed()
+	if c.ended {
+		c.closeSocket()
+	} else if c.dead {
+		c.kick()
+	}
 	c.mu.Unlock()
-	if dead {
-		c.nc.Close()
-	}
 }
 
-// drain finishes for flush what the socket did not take at once.
-func (c *Conn) drain(buf, rest []byte) {
-	err := c.pushAll(rest)
-	putOutput(buf)
+// putBack leaves what the socket did not take in front of what came meanwhile;
+// c.mu is held.
+func (c *Conn) putBack(buf []byte, wrote int) {
+	if len(c.out) > 0 {
+		buf = append(buf, c.out...)
+		putOutput(c.out)
+	}
+	c.out, c.wrote = buf, wrote
+}
+
+// writable goes on writing to a socket that was full.
+func (c *Conn) writable() {
 	c.mu.Lock()
-	for err == nil && len(c.out) > 0 && !c.dead {
-		buf := c.out
-		c.out = nil
-		c.wake.Broadcast()
-		c.mu.Unlock()
-		err = c.pushAll(buf)
-		putOutput(buf)
-		c.mu.Lock()
-	}
-	if err != nil {
-		c.dead = true
-	}
-	c.wake.Broadcast()
-	c.finish()
-}
-
-// push writes what the socket takes now and returns the rest.
-func (c *Conn) push(b []byte) ([]byte, error) {
-	c.writeBuf, c.wrote, c.writeErr = b, 0, nil
-	err := c.raw.Write(c.writeOnce)
-	if err == nil {
-		err = c.writeErr
-	}
-	c.writeBuf = nil
-	return b[c.wrote:], err
-}
-
-// writeSocket is one try to write; it never waits.
-func (c *Conn) writeSocket(fd uintptr) bool {
-	for {
-		n, err := syscall.Write(int(fd), c.writeBuf)
-		switch err {
-		case nil:
-			c.wrote = n
-		case syscall.EINTR:
-			continue
-		case syscall.EAGAIN:
-		default:
-			c.writeErr = err
-		}
-		return true
-	}
-}
-
-// pushAll writes all of b and waits as long as the client needs.
-func (c *Conn) pushAll(b []byte) error {
-	_, err := c.nc.Write(b)
-	return err
+	c.full = false
+	c.mu.Unlock()
+	c.Flush()
 }

@@ -2,7 +2,8 @@
 // connections, cuts the byte stream into whole frames, performs the limits
 // that concern connections, and writes replies back.
 //
-// It is the first and the last room on the way of a request. Batches of frames
+// It is the first and the last room on the way of a request. A few pollers look
+// after all connections; none has a goroutine of its own. Batches of frames
 // go to a Core (package node), which answers pure reads on the spot and
 // everything else through its loop. The package knows frames, the connect
 // request's place and the four-letter words' existence; it must never look
@@ -16,23 +17,29 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
+	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"zooid/internal/metrics"
 )
 
-// Core is what stands behind the port. Its methods are called on the
-// goroutine of the connection.
+// Core is what stands behind the port. Its methods are called by pollers, one
+// at a time for each connection, and must not wait for anything.
 type Core interface {
 	// Open hands over the connect request of a connection.
 	Open(c *Conn, body []byte)
 	// Reads answers the pure reads at the front of frames into the
-	// connection's output (AppendOut) and returns how many bytes and requests
+	// connection's output (BeginOut) and returns how many bytes and requests
 	// it took. It is called only when nothing of the connection is outstanding.
-	Reads(c *Conn, frames []byte) (bytes, requests int)
+	// Where the last of them takes long, its answer is left to long, for which
+	// the connection waits.
+	Reads(c *Conn, frames []byte) (bytes, requests int, long func())
 	// Batch hands over whole frames and the memory they stand in; the core
 	// gives that back with Recycle.
 	Batch(c *Conn, frames []byte, mem *Buffer, requests int)
@@ -41,9 +48,14 @@ type Core interface {
 	Closed(c *Conn)
 	// Serving reports whether requests can be taken at all.
 	Serving() bool
-	// Word answers a four-letter word; false when word is none, which makes it
-	// the length of a frame. read gives the bytes that follow.
-	Word(word uint32, c *Conn) bool
+	// Settle follows after a poller has handed over what there was from all its
+	// connections.
+	Settle()
+	// IsWord reports whether a connection that begins with these four bytes asks
+	// a four-letter word; otherwise they are the length of a frame.
+	IsWord(word uint32) bool
+	// Word answers a four-letter word, on a goroutine of its own.
+	Word(word uint32, c *Conn)
 }
 
 // Limits bound what clients may take; the names of the options in comments.
@@ -68,11 +80,13 @@ type Port struct {
 	Core     Core
 	Log      *slog.Logger
 
-	ln            net.Listener  // mu guards it
+	ln            *listener     // mu guards it
 	moving        sync.Mutex    // one Move at a time; taken before mu
 	address       string        // that was asked for; moving guards it
 	moved         chan struct{} // there is another listener
-	largeInFlight atomic.Int64  // bytes
+	pollers       []*poller
+	next          int          // poller of the next connection; Serve's own
+	largeInFlight atomic.Int64 // bytes
 	draining      atomic.Bool
 	refusals      refusalLog
 
@@ -93,7 +107,7 @@ type Port struct {
 // Listen binds address ("host:port"). An address in use is an error that says
 // so and what to do.
 func (p *Port) Listen(address string) error {
-	ln, err := p.bind(address)
+	ln, err := bind(address, p.Limits.Backlog)
 	if err != nil {
 		return err
 	}
@@ -101,20 +115,27 @@ func (p *Port) Listen(address string) error {
 	p.stop, p.served, p.moved = make(chan struct{}), make(chan struct{}), make(chan struct{}, 1)
 	p.conns = make([]*Conn, 1)
 	p.byIP = map[string]int{}
+	for range pollerCount() {
+		q, err := newPoller(p)
+		if err != nil {
+			ln.Close()
+			p.stopPollers()
+			return fmt.Errorf("cannot wait for clients: %w", err)
+		}
+		p.pollers = append(p.pollers, q)
+		go q.run()
+	}
 	return nil
 }
 
-func (p *Port) bind(address string) (net.Listener, error) {
-	cfg := net.ListenConfig{KeepAlive: -1, Control: reuseAddress}
-	ln, err := cfg.Listen(context.Background(), "tcp", address)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("client port %s is in use by another process: stop it or choose another clientPort", address)
+// pollerCount leaves half of the cores to the loop, the disk and the rest: a
+// poller does the work of many connections at a time.
+func pollerCount() int { return max(1, runtime.GOMAXPROCS(0)/2) }
+
+func (p *Port) stopPollers() {
+	for _, q := range p.pollers {
+		q.stop()
 	}
-	if err != nil {
-		return nil, fmt.Errorf("cannot listen on client port %s: %w", address, err)
-	}
-	setBacklog(ln, p.Limits.Backlog)
-	return ln, nil
 }
 
 // Move listens on another address in place of the present one; connections
@@ -126,7 +147,7 @@ func (p *Port) Move(address string) error {
 		return nil
 	}
 	old := p.listener()
-	ln, err := p.bind(address)
+	ln, err := bind(address, p.Limits.Backlog)
 	if err == nil {
 		p.listenOn(ln)
 		old.Close()
@@ -135,16 +156,16 @@ func (p *Port) Move(address string) error {
 	}
 	// The same port with another host: the old one stands in its way.
 	_, port, _ := net.SplitHostPort(address)
-	if _, before, _ := net.SplitHostPort(old.Addr().String()); before != port {
+	if _, before, _ := net.SplitHostPort(old.addr.String()); before != port {
 		return err
 	}
 	old.Close()
-	if ln, err = p.bind(address); err == nil {
+	if ln, err = bind(address, p.Limits.Backlog); err == nil {
 		p.listenOn(ln)
 		p.address = address
 		return nil
 	}
-	if back, again := p.bind(old.Addr().String()); again == nil {
+	if back, again := bind(old.addr.String(), p.Limits.Backlog); again == nil {
 		p.listenOn(back)
 	} else {
 		err = errors.Join(err, again)
@@ -152,14 +173,14 @@ func (p *Port) Move(address string) error {
 	return err
 }
 
-func (p *Port) listener() net.Listener {
+func (p *Port) listener() *listener {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.ln
 }
 
 // listenOn makes a listener the present one, unless the port is closing.
-func (p *Port) listenOn(ln net.Listener) {
+func (p *Port) listenOn(ln *listener) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -174,22 +195,25 @@ func (p *Port) listenOn(ln net.Listener) {
 }
 
 // Addr returns the address that is listened on.
-func (p *Port) Addr() net.Addr { return p.listener().Addr() }
+func (p *Port) Addr() net.Addr { return p.listener().addr }
 
 // Serve accepts connections until StopAccepting.
 func (p *Port) Serve() {
 	defer close(p.served)
 	pause := acceptPauseMin
+	var got []accepted
 	for {
 		ln := p.listener()
-		nc, err := ln.Accept()
-		if err == nil {
+		var err error
+		if got, err = ln.accept(got[:0]); err == nil {
 			pause = acceptPauseMin
-			p.accept(nc.(*net.TCPConn))
+			for _, a := range got {
+				p.take(a.fd, addressOf(a.from))
+			}
 			continue
 		}
-		if errors.Is(err, net.ErrClosed) {
-			if p.next(ln) {
+		if errors.Is(err, os.ErrClosed) {
+			if p.another(ln) {
 				continue
 			}
 			return
@@ -204,9 +228,9 @@ func (p *Port) Serve() {
 	}
 }
 
-// next waits until there is another listener than ln, which is closed; false
+// another waits until there is another listener than ln, which is closed; false
 // when the port is closed.
-func (p *Port) next(ln net.Listener) bool {
+func (p *Port) another(ln *listener) bool {
 	for {
 		if p.listener() != ln {
 			return true
@@ -224,18 +248,21 @@ const (
 	acceptPauseMax = time.Second
 )
 
-func (p *Port) accept(nc *net.TCPConn) {
-	ip := nc.RemoteAddr().(*net.TCPAddr).IP.String()
+// take makes a connection of a socket, or refuses it.
+func (p *Port) take(fd int, from netip.AddrPort) {
+	q := p.pollers[p.next%len(p.pollers)]
+	p.next++
+	c := newConn(p, q, fd, from)
 	p.mu.Lock()
-	why := p.refuse(ip)
+	why := p.refuse(c.ip)
 	if why != "" {
 		p.mu.Unlock()
+		c.noTimer()
 		p.Metrics.ConnectionRejected.Inc()
-		p.refusals.say(p.Log, nc.RemoteAddr(), why)
-		_ = nc.Close()
+		p.refusals.say(p.Log, from, why)
+		_ = unix.Close(fd)
 		return
 	}
-	c := newConn(p, nc, ip)
 	if n := len(p.free); n > 0 {
 		c.id, p.free = p.free[n-1], p.free[:n-1]
 		p.conns[c.id] = c
@@ -243,14 +270,34 @@ func (p *Port) accept(nc *net.TCPConn) {
 		c.id = uint32(len(p.conns))
 		p.conns = append(p.conns, c)
 	}
-	p.byIP[ip]++
+	p.byIP[c.ip]++
 	p.Metrics.NumAliveConnections.Add(1)
 	p.wg.Add(1)
 	p.mu.Unlock()
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 	if p.Limits.KeepAlive {
-		_ = nc.SetKeepAlive(true) // a dead socket says so at its first read
+		// A dead socket says so at its first read.
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
 	}
-	go c.serve()
+	if err := q.watch(fd, c.id); err != nil {
+		p.Log.Warn("cannot watch a client connection", "client", from, "error", err)
+		c.Abort()
+	}
+}
+
+// byEvents returns the connections that events are of, nil for those that are
+// gone.
+func (p *Port) byEvents(events []unix.EpollEvent, conns []*Conn) []*Conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range events {
+		var c *Conn
+		if id := int(events[i].Fd); id < len(p.conns) {
+			c = p.conns[id]
+		}
+		conns = append(conns, c)
+	}
+	return conns
 }
 
 // refuse names the limit that forbids one more connection from ip, or "".
@@ -340,7 +387,7 @@ func (p *Port) Relieve() {
 	}
 	p.heldMu.Unlock()
 	for _, c := range held {
-		c.wakeUp()
+		c.kick()
 	}
 }
 
@@ -371,7 +418,7 @@ type refusalLog struct {
 // refusalEvery is how often refused connections are logged at most.
 const refusalEvery = time.Second
 
-func (r *refusalLog) say(log *slog.Logger, client net.Addr, why string) {
+func (r *refusalLog) say(log *slog.Logger, client netip.AddrPort, why string) {
 	r.refused.Lock()
 	defer r.refused.Unlock()
 	now := time.Now()
@@ -400,10 +447,10 @@ func (p *Port) StopAccepting() {
 func (p *Port) Drain(limit time.Duration) {
 	p.StopAccepting()
 	<-p.served
+	defer p.stopPollers()
 	p.draining.Store(true)
 	for _, c := range p.Conns() {
-		c.nc.SetReadDeadline(time.Now())
-		c.wakeUp()
+		c.hurry()
 	}
 	done := make(chan struct{})
 	go func() {

@@ -59,7 +59,7 @@ func (e *echo) Open(c *Conn, body []byte) {
 	e.reply(c, framed(body), 1)
 }
 
-func (e *echo) Reads(c *Conn, frames []byte) (taken, n int) {
+func (e *echo) Reads(c *Conn, frames []byte) (taken, n int, long func()) {
 	out := c.BeginOut()
 	for len(frames)-taken >= 4 {
 		size := 4 + int(binary.BigEndian.Uint32(frames[taken:]))
@@ -70,7 +70,7 @@ func (e *echo) Reads(c *Conn, frames []byte) (taken, n int) {
 		taken, n = taken+size, n+1
 	}
 	c.EndOut(out, n)
-	return taken, n
+	return taken, n, nil
 }
 
 func (e *echo) Batch(c *Conn, frames []byte, mem *Buffer, n int) {
@@ -92,17 +92,19 @@ func (e *echo) Closed(c *Conn) {
 
 func (e *echo) Serving() bool { return true }
 
-func (e *echo) Word(word uint32, c *Conn) bool {
-	switch word {
-	case binary.BigEndian.Uint32([]byte("ruok")):
+func (e *echo) Settle() {}
+
+var ruok, stmk = binary.BigEndian.Uint32([]byte("ruok")), binary.BigEndian.Uint32([]byte("stmk"))
+
+func (e *echo) IsWord(word uint32) bool { return word == ruok || word == stmk }
+
+func (e *echo) Word(word uint32, c *Conn) {
+	if word == ruok {
 		c.WriteWord([]byte("imok"))
-		return true
-	case binary.BigEndian.Uint32([]byte("stmk")):
-		mask, _ := c.Argument(8)
-		c.WriteWord(mask)
-		return true
+		return
 	}
-	return false
+	mask, _ := c.Argument(8)
+	c.WriteWord(mask)
 }
 
 func framed(body []byte) []byte {

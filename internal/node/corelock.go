@@ -17,8 +17,8 @@ type core struct {
 	r  *replica.Replica
 }
 
-// reads answers the pure reads at the front of frames on the goroutine of the
-// connection. The output is locked inside the core's lock, as in loop.step, and
+// reads answers the pure reads at the front of frames on the connection's
+// poller. The output is locked inside the core's lock, as in loop.step, and
 // stays locked a little longer, while what was read is counted.
 func (c *core) reads(conn *clientport.Conn, frames []byte, count func(frames, replies []byte)) (bytes, requests int, zxid int64) {
 	c.mu.RLock()
@@ -32,25 +32,29 @@ func (c *core) reads(conn *clientport.Conn, frames []byte, count func(frames, re
 	return bytes, requests, zxid
 }
 
-// list answers one request for a long list of children, in turns; false when
-// the first request is none.
-func (c *core) list(conn *clientport.Conn, frames []byte) (size int, zxid int64) {
+// list begins the answer to a request for a long list of children, and returns
+// the length of its frame and what makes the list, in turns; nil when the first
+// request is none.
+func (c *core) list(conn *clientport.Conn, frames []byte) (size int, zxid int64, long func()) {
 	id := replica.ConnID(conn.ID())
 	var l *replica.List
-	c.view(func(r *replica.Replica) { l, size = r.BeginList(id, frames) })
+	c.view(func(r *replica.Replica) {
+		l, size = r.BeginList(id, frames)
+		zxid = r.Tree().LastZxid()
+	})
 	if l == nil {
-		return 0, 0
+		return 0, 0, nil
 	}
-	for done := false; !done; {
-		c.view(func(r *replica.Replica) {
-			out := conn.BeginOut()
-			before := len(out)
-			out, done = r.ListTurn(id, l, out)
-			conn.EndOut(out, b2i(len(out) > before))
-			zxid = r.Tree().LastZxid()
-		})
+	return size, zxid, func() {
+		for done := false; !done; {
+			c.view(func(r *replica.Replica) {
+				out := conn.BeginOut()
+				before := len(out)
+				out, done = r.ListTurn(id, l, out)
+				conn.EndOut(out, b2i(len(out) > before))
+			})
+		}
 	}
-	return size, zxid
 }
 
 func b2i(b bool) int {

@@ -48,6 +48,29 @@ func (b *inbox) put(it item) {
 	}
 }
 
+// leave is put without waking the loop: settle follows.
+func (b *inbox) leave(it item) {
+	b.mu.Lock()
+	b.items = append(b.items, it)
+	b.mu.Unlock()
+}
+
+// some returns all events, if there are any; spare is memory to use next.
+func (b *inbox) some(spare []item) []item {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	items := b.items
+	b.items = spare[:0]
+	return items
+}
+
+// empty reports whether nothing waits.
+func (b *inbox) empty() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.items) == 0
+}
+
 // close makes take return false once the inbox is empty.
 func (b *inbox) close() {
 	b.mu.Lock()
@@ -59,20 +82,14 @@ func (b *inbox) close() {
 	}
 }
 
-// take waits for events and returns all of them; spare is memory to use next.
-func (b *inbox) take(spare []item) ([]item, bool) {
+// wait waits for events; false when there will be none any more.
+func (b *inbox) wait() bool {
 	for {
 		b.mu.Lock()
-		if len(b.items) > 0 {
-			items := b.items
-			b.items = spare[:0]
-			b.mu.Unlock()
-			return items, true
-		}
-		closed := b.closed
+		some, closed := len(b.items) > 0, b.closed
 		b.mu.Unlock()
-		if closed {
-			return spare[:0], false
+		if some || closed {
+			return some
 		}
 		<-b.wake
 	}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"sync"
 	"time"
 
 	"zooid/internal/clientport"
@@ -9,10 +10,15 @@ import (
 	"zooid/internal/zab"
 )
 
-// loop is the one goroutine that steps the core. Each turn takes everything
-// that waits, steps once, and carries the effects out.
+// loop steps the core. Each turn takes everything that waits, steps once, and
+// carries the effects out. Whoever brings events and finds nobody at it makes
+// the turns himself (settle), so that a request needs no wake-up; for all others
+// a goroutine waits (run).
 type loop struct {
-	n        *Node
+	n *Node
+
+	mu       sync.Mutex // held for turns; guards what follows
+	items    []item
 	conns    []*clientport.Conn // by id
 	throttle *throttler         // nil: off
 	events   []replica.Event
@@ -26,18 +32,33 @@ type loop struct {
 
 func (l *loop) run() {
 	defer close(l.n.loopDone)
-	var items []item
-	for {
-		var ok bool
-		if items, ok = l.n.inbox.take(items); !ok {
-			return
-		}
-		l.turn(items)
-		for l.throttle.waiting() {
-			l.turn(nil)
-		}
-		clear(items)
+	for l.n.inbox.wait() {
+		l.mu.Lock()
+		l.turns()
+		l.mu.Unlock()
 	}
+}
+
+// settle makes the turns for what waits, unless somebody is at it already: he
+// finds what was left before he goes.
+func (l *loop) settle() {
+	for !l.n.inbox.empty() && l.mu.TryLock() {
+		l.turns()
+		l.mu.Unlock()
+	}
+}
+
+// turns takes what waits and deals with it; l.mu is held.
+func (l *loop) turns() {
+	items := l.n.inbox.some(l.items)
+	if len(items) > 0 {
+		l.turn(items)
+	}
+	for l.throttle.waiting() {
+		l.turn(nil)
+	}
+	clear(items)
+	l.items = items
 }
 
 func (l *loop) turn(items []item) {

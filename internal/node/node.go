@@ -82,6 +82,7 @@ type Node struct {
 	lastSnapshot atomic.Pointer[SnapshotTaken]
 	stopping     chan struct{} // no new work
 	halted       chan struct{} // give up what is under way
+	loop         *loop
 	loopDone     chan struct{}
 	work         sync.WaitGroup // ticker, purger, snapshots
 	snapshots    sync.Mutex     // held by whoever writes one
@@ -104,6 +105,8 @@ func Start(cfg *config.Config, opts Options) (*Node, error) {
 		stopping: make(chan struct{}), halted: make(chan struct{}),
 		loopDone: make(chan struct{}), failed: make(chan struct{}),
 	}
+	n.loop = &loop{n: n}
+	n.loop.mu.Lock() // until there is something to step
 	n.countReads = n.tallyReads
 	n.tallies.New = func() any { return metrics.NewTally(&n.metrics.ReadPerNamespace) }
 	n.reads = metrics.NewTally(&n.metrics.ReadPerNamespace)
@@ -156,8 +159,9 @@ func (n *Node) startServing() error {
 	n.disk = newDiskWriter(n, n.openLog())
 	n.wireMetrics()
 	go n.disk.run()
-	l := &loop{n: n, throttle: newThrottler(n)}
-	go l.run()
+	n.loop.throttle = newThrottler(n)
+	n.loop.mu.Unlock()
+	go n.loop.run()
 	n.work.Go(func() { n.ticker(n.tickEvery()) })
 	n.work.Go(n.purger)
 	if n.member != nil && n.cfg.Quorum.OraclePath != "" {

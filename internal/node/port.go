@@ -11,12 +11,12 @@ import (
 	"zooid/internal/wire"
 )
 
-// The methods of this file are what the client port calls (clientport.Core),
-// each on the goroutine of the connection.
+// The methods of this file are what the client port calls (clientport.Core), on
+// its pollers, but for Word.
 
 // Open hands a connect request to the loop.
 func (n *Node) Open(c *clientport.Conn, body []byte) {
-	n.inbox.put(item{conn: c, event: replica.Event{
+	n.inbox.leave(item{conn: c, event: replica.Event{
 		Kind: replica.ConnOpen, Conn: replica.ConnID(c.ID()),
 		Frames: bytes.Clone(body), IDs: addressIDs(c.IP()), At: n.clock().Mono,
 	}})
@@ -30,23 +30,22 @@ func addressIDs(ip string) []wire.ID {
 	return []wire.ID{{Scheme: "ip", ID: ip}}
 }
 
-// Reads answers pure reads on the connection's own goroutine.
-func (n *Node) Reads(c *clientport.Conn, frames []byte) (taken, requests int) {
+// Reads answers pure reads on the poller.
+func (n *Node) Reads(c *clientport.Conn, frames []byte) (taken, requests int, long func()) {
 	if n.opts.ReadsInLoop || !replica.BeginsWithRead(frames) {
-		return 0, 0
+		return 0, 0, nil
 	}
 	taken, requests, zxid := n.core.reads(c, frames, n.countReads)
 	if requests == 0 {
-		if taken, zxid = n.core.list(c, frames); taken > 0 {
-			requests = 1
+		if taken, zxid, long = n.core.list(c, frames); long == nil {
+			return 0, 0, nil
 		}
+		requests = 1
 	}
-	if requests > 0 {
-		c.LastActive.Store(n.clock().Mono)
-		n.metrics.ObserveReads(0, int64(requests))
-		c.NoteFast(frames[:taken], requests, zxid)
-	}
-	return taken, requests
+	c.LastActive.Store(n.clock().Mono)
+	n.metrics.ObserveReads(0, int64(requests))
+	c.NoteFast(frames[:taken], requests, zxid)
+	return taken, requests, long
 }
 
 // Batch hands frames to the loop.
@@ -54,24 +53,27 @@ func (n *Node) Batch(c *clientport.Conn, frames []byte, mem *clientport.Buffer, 
 	if !n.learns() {
 		n.metrics.PrepProcessorRequestQueued.AddN(int64(requests))
 	}
-	n.inbox.put(item{conn: c, mem: mem, count: requests, event: replica.Event{
+	n.inbox.leave(item{conn: c, mem: mem, count: requests, event: replica.Event{
 		Kind: replica.ClientBatch, Conn: replica.ConnID(c.ID()), Frames: frames, At: n.clock().Mono,
 	}})
 }
 
 // Closed tells the loop that a connection is gone.
 func (n *Node) Closed(c *clientport.Conn) {
-	n.inbox.put(item{conn: c, event: replica.Event{Kind: replica.ConnClosed, Conn: replica.ConnID(c.ID())}})
+	n.inbox.leave(item{conn: c, event: replica.Event{Kind: replica.ConnClosed, Conn: replica.ConnID(c.ID())}})
 }
+
+// Settle has what the pollers left in the inbox done.
+func (n *Node) Settle() { n.loop.settle() }
 
 // Serving reports whether requests are taken.
 func (n *Node) Serving() bool { return n.serving.Load() }
 
+// IsWord reports whether four bytes are a four-letter word.
+func (n *Node) IsWord(word uint32) bool { return admin.IsCommand(word) }
+
 // Word answers a four-letter word.
-func (n *Node) Word(word uint32, c *clientport.Conn) bool {
-	if !admin.IsCommand(word) {
-		return false
-	}
+func (n *Node) Word(word uint32, c *clientport.Conn) {
 	n.metrics.PacketsReceived.Inc()
 	c.Received.Add(1)
 	var next []byte
@@ -84,5 +86,4 @@ func (n *Node) Word(word uint32, c *clientport.Conn) bool {
 	}
 	c.WriteWord(out.Bytes())
 	n.metrics.PacketsSent.Inc()
-	return true
 }
