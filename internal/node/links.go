@@ -40,9 +40,10 @@ func (h *linkHandler) Packets(l *quorumport.Link, batch []wire.QuorumPacket, mem
 		quorumport.Recycle(mem)
 		return
 	}
-	h.m.n.inbox.put(item{packets: mem, room: h.room, event: replica.Event{
+	h.m.n.inbox.leave(item{packets: mem, room: h.room, event: replica.Event{
 		Kind: replica.Packets, Peer: &replica.PeerEvent{Link: zab.LinkID(l.ID()), Packets: batch},
 	}})
+	h.m.n.loop.settle()
 }
 
 // progressPause is how often the core is told that a snapshot flows.

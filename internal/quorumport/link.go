@@ -8,6 +8,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"zooid/internal/wire"
@@ -98,10 +99,13 @@ type Link struct {
 	head     int // of queue
 	queued   int // bytes, those being written included
 	share    *QueueShare
-	packets  int // in queue, as far as they are counted
+	packets  int  // in queue, as far as they are counted
+	busy     bool // the writer is at the socket
 	flushing bool
 	ended    bool
-	err      error // for Down
+	err      error           // for Down
+	direct   syscall.RawConn // nil: only the writer can write
+	now      directWrite     // guarded by mu
 
 	meter   atomic.Pointer[Meter]
 	written chan struct{} // closed when the writer is through
@@ -126,6 +130,10 @@ func NewLink(id uint32, nc net.Conn, o LinkOptions, h Handler, dialled bool) *Li
 		done: make(chan struct{}), written: make(chan struct{}),
 	}
 	l.wake.L = &l.mu
+	if tcp, ok := nc.(*net.TCPConn); ok {
+		l.direct, _ = tcp.SyscallConn()
+		l.now.once = l.now.write
+	}
 	l.input.size = smallestBuffer
 	l.input.reader.l = l
 	tuneSocket(nc, o.NoDelay, o.KeepAlive)
