@@ -30,6 +30,7 @@ type Conn struct {
 	shipped   int64 // requests handed to the core
 	known     bool  // the core got to know the connection
 	why       error // of its end
+	brief     bool  // there is no input that has to be read before the end
 	discarded int   // bytes of unwanted input
 	timer     *time.Timer
 

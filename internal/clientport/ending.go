@@ -19,11 +19,13 @@ const (
 // leave begins the end of a connection. Where that is the server's doing, the
 // client is brought what it is due before the socket goes.
 func (c *Conn) leave(err error) {
+	served := c.phase == serving
 	c.why = err
 	c.noTimer()
 	switch err {
 	case errFrame, errLarge, errStopping, errClosing:
 		c.phase = leaving
+		c.brief = served && err == errClosing && c.have == 0
 	default:
 		c.end()
 	}
@@ -48,6 +50,8 @@ func (c *Conn) bringDue() bool {
 		c.end()
 	case due && (late || c.timer == nil): // if late, then it is not the client that takes long
 		c.after(lingerFor)
+	case !due && c.brief && !c.readable:
+		c.end() // a client that has closed its session sends nothing more
 	case !due:
 		_ = unix.Shutdown(c.fd, unix.SHUT_WR)
 		c.phase = lingering

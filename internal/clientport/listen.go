@@ -25,14 +25,16 @@ func reuseAddress(_, _ string, raw syscall.RawConn) error {
 	return err
 }
 
-// setBacklog calls listen again with the configured queue length, which is
-// allowed on a listening socket. The system's limit still holds.
-func setBacklog(ln net.Listener, backlog int) {
-	if backlog <= 0 {
-		return
+// tune gives a listening socket the configured queue length, by calling listen
+// again, which is allowed; the system's limit still holds. The options are those
+// that the connections shall have: they inherit them.
+func tune(fd uintptr, backlog int, keepAlive bool) {
+	if backlog > 0 {
+		_ = unix.Listen(int(fd), backlog)
 	}
-	if raw, err := ln.(*net.TCPListener).SyscallConn(); err == nil {
-		_ = raw.Control(func(fd uintptr) { _ = unix.Listen(int(fd), backlog) })
+	_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	if keepAlive {
+		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
 	}
 }
 
@@ -46,7 +48,7 @@ type listener struct {
 }
 
 // bind listens on address. The error says what to do.
-func bind(address string, backlog int) (*listener, error) {
+func bind(address string, backlog int, keepAlive bool) (*listener, error) {
 	cfg := net.ListenConfig{KeepAlive: -1, Control: reuseAddress}
 	ln, err := cfg.Listen(context.Background(), "tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -56,12 +58,14 @@ func bind(address string, backlog int) (*listener, error) {
 		return nil, fmt.Errorf("cannot listen on client port %s: %w", address, err)
 	}
 	defer ln.Close() // the file has a descriptor of its own
-	setBacklog(ln, backlog)
 	l := &listener{addr: ln.Addr()}
 	if l.file, err = ln.(*net.TCPListener).File(); err != nil {
 		return nil, fmt.Errorf("cannot listen on client port %s: %w", address, err)
 	}
-	if l.raw, err = l.file.SyscallConn(); err != nil {
+	if l.raw, err = l.file.SyscallConn(); err == nil {
+		err = l.raw.Control(func(fd uintptr) { tune(fd, backlog, keepAlive) })
+	}
+	if err != nil {
 		l.Close()
 		return nil, fmt.Errorf("cannot listen on client port %s: %w", address, err)
 	}

@@ -107,7 +107,7 @@ type Port struct {
 // Listen binds address ("host:port"). An address in use is an error that says
 // so and what to do.
 func (p *Port) Listen(address string) error {
-	ln, err := bind(address, p.Limits.Backlog)
+	ln, err := bind(address, p.Limits.Backlog, p.Limits.KeepAlive)
 	if err != nil {
 		return err
 	}
@@ -147,7 +147,7 @@ func (p *Port) Move(address string) error {
 		return nil
 	}
 	old := p.listener()
-	ln, err := bind(address, p.Limits.Backlog)
+	ln, err := bind(address, p.Limits.Backlog, p.Limits.KeepAlive)
 	if err == nil {
 		p.listenOn(ln)
 		old.Close()
@@ -160,12 +160,12 @@ func (p *Port) Move(address string) error {
 		return err
 	}
 	old.Close()
-	if ln, err = bind(address, p.Limits.Backlog); err == nil {
+	if ln, err = bind(address, p.Limits.Backlog, p.Limits.KeepAlive); err == nil {
 		p.listenOn(ln)
 		p.address = address
 		return nil
 	}
-	if back, again := bind(old.addr.String(), p.Limits.Backlog); again == nil {
+	if back, again := bind(old.addr.String(), p.Limits.Backlog, p.Limits.KeepAlive); again == nil {
 		p.listenOn(back)
 	} else {
 		err = errors.Join(err, again)
@@ -274,11 +274,6 @@ func (p *Port) take(fd int, from netip.AddrPort) {
 	p.Metrics.NumAliveConnections.Add(1)
 	p.wg.Add(1)
 	p.mu.Unlock()
-	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-	if p.Limits.KeepAlive {
-		// A dead socket says so at its first read.
-		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
-	}
 	if err := q.watch(fd, c.id); err != nil {
 		p.Log.Warn("cannot watch a client connection", "client", from, "error", err)
 		c.Abort()

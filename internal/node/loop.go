@@ -72,16 +72,16 @@ func (l *loop) turn(items []item) {
 	if len(l.fx.Append) > 0 {
 		n.disk.put(l.fx.Append)
 	}
+	if n.member != nil {
+		n.member.carry(&l.fx.Ensemble)
+		l.rearm(now)
+	}
 	for _, id := range l.fx.Dirty {
 		if c := l.conns[id]; c != nil {
 			c.Flush()
 		}
 	}
 	l.closeConns()
-	if n.member != nil {
-		n.member.carry(&l.fx.Ensemble)
-		l.rearm(now)
-	}
 	n.observe(&l.fx, items, now)
 	l.release(items)
 	if n.port != nil {
