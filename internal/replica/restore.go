@@ -39,6 +39,7 @@ func (r *Replica) Restore() *Restore { return NewRestore(r.cfg) }
 func (r *Replica) Install(t *Restore) {
 	r.closeAll("the server has got a new state from its leader")
 	r.tree = t.tree
+	r.tree.Replaying(false)
 	old := r.sessions
 	r.sessions, r.history = t.sessions, t.history
 	r.sessions.nextID = old.nextID
@@ -50,6 +51,7 @@ func (r *Replica) Install(t *Restore) {
 // Reset drops what was restored so far: the next snapshot is tried.
 func (t *Restore) Reset() {
 	t.tree = tree.New(t.cfg.treeOptions())
+	t.tree.Replaying(true)
 	t.sessions = newSessionTable(t.cfg.TickTime)
 	t.history = newCommittedLog(t.cfg)
 	t.loader = tree.NewLoader(t.cfg.treeOptions())
@@ -77,6 +79,7 @@ func (t *Restore) SnapshotDone(zxid int64) error {
 	loaded, err := t.loader.Finish(zxid)
 	if err == nil {
 		t.tree = loaded
+		t.tree.Replaying(true)
 	}
 	t.loader = nil
 	return err

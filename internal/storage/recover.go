@@ -280,33 +280,57 @@ func (r *recovery) settle(name string) error {
 	return nil
 }
 
+// applyAll applies what t has to give. All but the first transaction is read
+// beside that.
 func (r *recovery) applyAll(t *Txns, zxid int64) error {
-	const tellEach = 1 << 14
+	e, err := t.Next()
+	if err == io.EOF {
+		return nil
+	}
+	if err == nil {
+		err = r.first(e, t, zxid)
+	}
+	if err != nil {
+		return err
+	}
+	name, _ := t.File()
+	if err := r.apply(e, name); err != nil {
+		return err
+	}
+	a := readAhead(t)
+	defer a.end()
 	for {
-		e, err := t.Next()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if r.report.Txns == 0 {
-			if err := r.first(e, t, zxid); err != nil {
+		s := <-a.full
+		for i := range s.entries {
+			if err := r.apply(&s.entries[i], s.files[i]); err != nil {
 				return err
 			}
 		}
-		r.reached = r.reached || e.Header.Zxid == r.skippedZxid
-		if err := r.target.Apply(&e.Header, e.Body, e.Digest); err != nil {
-			name, _ := t.File()
-			return fmt.Errorf("%s, transaction 0x%x at offset %d: %w", name, e.Header.Zxid, e.Offset, err)
+		if r.report.Txns/tellEach != (r.report.Txns-len(s.entries))/tellEach {
+			r.target.Progress(Progress{File: s.file, Done: s.done, Size: s.size, Count: r.report.Txns, Log: true})
 		}
-		r.report.Txns++
-		r.report.LastZxid = max(r.report.LastZxid, e.Header.Zxid)
-		if r.report.Txns%tellEach == 0 {
-			name, off := t.File()
-			r.target.Progress(Progress{File: name, Done: off, Size: t.cur.Size(), Count: r.report.Txns, Log: true})
+		if s.err == io.EOF {
+			return nil
 		}
+		if s.err != nil {
+			return s.err
+		}
+		a.empty <- s
 	}
+}
+
+// tellEach is after how many transactions the target is told how far it is.
+const tellEach = 1 << 14
+
+// apply applies one transaction of a file.
+func (r *recovery) apply(e *Entry, file string) error {
+	r.reached = r.reached || e.Header.Zxid == r.skippedZxid
+	if err := r.target.Apply(&e.Header, e.Body, e.Digest); err != nil {
+		return fmt.Errorf("%s, transaction 0x%x at offset %d: %w", file, e.Header.Zxid, e.Offset, err)
+	}
+	r.report.Txns++
+	r.report.LastZxid = max(r.report.LastZxid, e.Header.Zxid)
+	return nil
 }
 
 // first looks at the first transaction behind a snapshot. Apache's server

@@ -98,9 +98,10 @@ func (x *index) remove(h, entry uint32) {
 }
 
 // rebuild makes the index anew for count entries, which come one after the
-// other; it calls twin with each pair that has the same hash.
-func (x *index) rebuild(count int, entries func(yield func(entry uint32) bool), twin func(a, b uint32)) {
-	x.n = max(uint32(count), slabSize)
+// other, with so many buckets; it calls twin, if there is one, with each pair
+// that has the same hash.
+func (x *index) rebuild(count, buckets int, entries func(yield func(entry uint32) bool), twin func(a, b uint32)) {
+	x.n = max(uint32(buckets), slabSize)
 	x.mask = 1<<bits.Len32(x.n-1) - 1
 	x.chunks = make([]*[slabSize]uint32, (x.n+slabSize-1)>>slabShift)
 	for i := range x.chunks {
@@ -110,7 +111,7 @@ func (x *index) rebuild(count int, entries func(yield func(entry uint32) bool), 
 	for entry := range entries {
 		h := x.hash(entry)
 		b := x.bucket(h)
-		for e := *b; e != 0; e = *x.next(e) {
+		for e := *b; e != 0 && twin != nil; e = *x.next(e) {
 			if x.hash(e) == h {
 				twin(e, entry)
 			}

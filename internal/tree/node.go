@@ -108,7 +108,11 @@ func (t *Tree) ensureDir(i uint32) *dir {
 // attach adds a child with zero stat under a path that is not taken.
 func (t *Tree) attach(parent uint32, path, name, data []byte) uint32 {
 	i := t.attachUnindexed(parent, path, name, data)
-	t.index.insert(t.nodes.at(i).hash, i)
+	if n := int(t.index.n); t.replaying && int(t.index.count) == n {
+		t.index.rebuild(t.nodes.count()-1, 2*n, t.below, nil)
+	} else {
+		t.index.insert(t.nodes.at(i).hash, i)
+	}
 	return i
 }
 

@@ -72,6 +72,8 @@ type Tree struct {
 	watches  watches
 	walks    []*Walk
 	scratch  []byte
+
+	replaying bool // Replaying
 }
 
 // node is one znode without its name, data and what only parents have. 80
