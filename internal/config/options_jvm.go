@@ -3,7 +3,7 @@ package config
 // Why the options below change nothing.
 const (
 	noJVM     = "there is no JVM that could pause"
-	noThreads = "one loop and a goroutine for each connection do the work"
+	noThreads = "one loop and a poller for every two cores do the work"
 	noBuffers = "replies are written into buffers that grow as needed"
 	noCache   = "replies are written straight from the tree"
 	noNetty   = "there is one connection layer, which does not need it"
