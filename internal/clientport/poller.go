@@ -86,7 +86,8 @@ func (q *poller) forget(c *Conn) {
 func (q *poller) run() {
 	defer close(q.ended)
 	conns := make([]*Conn, 0, eventsAtOnce)
-	for turns := 0; ; turns++ {
+	alone := runtime.GOMAXPROCS(0) == 1
+	for {
 		if !q.gather() {
 			return
 		}
@@ -101,6 +102,9 @@ func (q *poller) run() {
 			q.woken[i] = nil
 		}
 		q.port.Core.Settle()
+		if alone {
+			runtime.Gosched() // nobody else begins with what was handed over
+		}
 	}
 }
 
@@ -116,8 +120,6 @@ func (q *poller) gather() bool {
 		return false
 	}
 	if len(q.woken) > 0 {
-		// Whom the last turn gave work goes first: a machine may have one core.
-		runtime.Gosched()
 		q.lookOnce(0)
 		return true
 	}

@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 
@@ -82,11 +83,12 @@ func (d *diskWriter) run() {
 	defer close(d.done)
 	var batch []replica.Record
 	last := 0 // records in the batch before
+	alone := runtime.GOMAXPROCS(0) == 1
 	for {
 		var since time.Time
 		var more bool
 		if crowd <= last && last <= throng {
-			giveWay()
+			giveWay(alone)
 		}
 		if batch, since, more = d.take(batch[:0]); len(batch) == 0 {
 			if !more {
@@ -113,8 +115,15 @@ const crowd, throng = 8, 128
 // giveWay lets those run first who wait for a processor, if there are any: what
 // they bring shares the next sync. With a processor to spare it costs nothing,
 // and without one a sync for half of the clients keeps the other half waiting
-// for the next. The scheduler is not told: it would wake another thread.
-func giveWay() { _, _, _ = unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) }
+// for the next. The scheduler is not told, as it would wake another thread,
+// unless the server has one processor (alone): then it is all that has to know.
+func giveWay(alone bool) {
+	if alone {
+		runtime.Gosched()
+		return
+	}
+	_, _, _ = unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
+}
 
 // gather waits for more records: until zookeeper.flushDelay has passed since
 // the last flush, until none came for maxWriteQueuePollTime, or until there are
