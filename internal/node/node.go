@@ -292,7 +292,8 @@ func (n *Node) stop() error {
 	err := n.disk.close()
 	n.inbox.close()
 	<-n.loopDone
-	// Only the loop starts snapshots, so none begins from here on.
+	n.loop.mu.Lock() // for good: what comes late finds somebody at it
+	// Only turns start snapshots, so none begins from here on.
 	n.work.Wait()
 	return errors.Join(err, n.dirs.Close())
 }
