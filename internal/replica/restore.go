@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"zooid/internal/jute"
 	"zooid/internal/tree"
 	"zooid/internal/wire"
 )
@@ -83,6 +84,17 @@ func (t *Restore) SnapshotDone(zxid int64) error {
 	}
 	t.loader = nil
 	return err
+}
+
+// Foresee prepares for an Apply that follows soon.
+func (t *Restore) Foresee(h *wire.TxnHeader, body []byte) {
+	switch h.Type {
+	case wire.OpCreate, wire.OpCreate2, wire.OpCreateContainer, wire.OpCreateTTL, wire.OpSetData, wire.OpDelete:
+		d := jute.NewDecoder(body)
+		if path := d.Text(); d.Err() == nil {
+			t.tree.Foresee(path)
+		}
+	}
 }
 
 // Apply replays a transaction of the log. digest is nil when the record has

@@ -28,6 +28,12 @@ type Target interface {
 	Progress(p Progress)
 }
 
+// Foreseer is a Target that is told what it will have to apply soon.
+type Foreseer interface {
+	// Foresee announces a transaction that Apply follows for.
+	Foresee(h *wire.TxnHeader, body []byte)
+}
+
 // Progress is the state of a recovery.
 type Progress struct {
 	File string // being read
@@ -93,6 +99,7 @@ const maxSnapshotTries = 100
 // an error that says which file, where, and what to do.
 func Recover(d *Dirs, opts RecoverOptions, target Target) (*Report, error) {
 	r := &recovery{d: d, opts: opts, target: target, report: &Report{}}
+	r.seer, _ = target.(Foreseer)
 	err := r.run()
 	return r.report, err
 }
@@ -101,6 +108,7 @@ type recovery struct {
 	d      *Dirs
 	opts   RecoverOptions
 	target Target
+	seer   Foreseer // the target, if it is one
 	report *Report
 
 	skippedZxid int64 // of the newest snapshot that cannot be used; 0 for none
@@ -302,6 +310,11 @@ func (r *recovery) applyAll(t *Txns, zxid int64) error {
 	for {
 		s := <-a.full
 		for i := range s.entries {
+			if r.seer != nil && i%foresight == 0 {
+				for j := i; j < min(i+foresight, len(s.entries)); j++ {
+					r.seer.Foresee(&s.entries[j].Header, s.entries[j].Body)
+				}
+			}
 			if err := r.apply(&s.entries[i], s.files[i]); err != nil {
 				return err
 			}
@@ -318,6 +331,9 @@ func (r *recovery) applyAll(t *Txns, zxid int64) error {
 		a.empty <- s
 	}
 }
+
+// foresight is how many transactions are announced to a Foreseer at a time.
+const foresight = 16
 
 // tellEach is after how many transactions the target is told how far it is.
 const tellEach = 1 << 14

@@ -73,7 +73,8 @@ type Tree struct {
 	walks    []*Walk
 	scratch  []byte
 
-	replaying bool // Replaying
+	replaying bool   // Replaying
+	foreseen  uint32 // of no meaning
 }
 
 // node is one znode without its name, data and what only parents have. 80
@@ -203,6 +204,15 @@ func (t *Tree) LookupHash(path []byte, h uint32) Ref {
 		i = n.next
 	}
 	return 0
+}
+
+// Foresee fetches what Lookup of a path will look at. Fetches do not wait for
+// each other, as lookups do, so a few of them before as many lookups save most
+// of the time that the memory takes.
+func (t *Tree) Foresee(path []byte) {
+	if i := *t.index.bucket(t.Hash(path)); i != 0 {
+		t.foreseen ^= t.nodes.at(i).hash // or the compiler would leave it out
+	}
 }
 
 // hasPath compares a path with a node's, from the back.
