@@ -87,7 +87,8 @@ func (n *Node) load(cfg replica.Config) (*restorer, *storage.Report, error) {
 	now := time.Now()
 	t := &restorer{Restore: replica.NewRestore(cfg), n: n, begin: now, said: now, loaded: now}
 	report, err := storage.Recover(n.dirs, storage.RecoverOptions{
-		Limits: n.storageLimits(), TrustEmpty: n.cfg.SnapshotTrustEmpty, AutoCreate: n.cfg.DbAutocreate,
+		ReadAhead: true,
+		Limits:    n.storageLimits(), TrustEmpty: n.cfg.SnapshotTrustEmpty, AutoCreate: n.cfg.DbAutocreate,
 	}, t)
 	return t, report, err
 }

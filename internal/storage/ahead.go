@@ -39,12 +39,16 @@ func readAhead(t *Txns) *ahead {
 		stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	for range stretches {
-		a.empty <- &stretch{
-			entries: make([]Entry, 0, stretchTxns), files: make([]string, 0, stretchTxns), mem: make([]byte, 0, stretchBytes),
-		}
+		a.empty <- newStretch()
 	}
 	go a.run()
 	return a
+}
+
+func newStretch() *stretch {
+	return &stretch{
+		entries: make([]Entry, 0, stretchTxns), files: make([]string, 0, stretchTxns), mem: make([]byte, 0, stretchBytes),
+	}
 }
 
 func (a *ahead) run() {

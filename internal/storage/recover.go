@@ -47,7 +47,9 @@ type Progress struct {
 
 // RecoverOptions are the settings of Recover.
 type RecoverOptions struct {
-	Limits Limits
+	// ReadAhead has the logs read on a goroutine of its own, beside their replay.
+	ReadAhead bool
+	Limits    Limits
 	// TrustEmpty lets a server start from logs without any snapshot
 	// (zookeeper.snapshot.trust.empty).
 	TrustEmpty bool
@@ -288,8 +290,7 @@ func (r *recovery) settle(name string) error {
 	return nil
 }
 
-// applyAll applies what t has to give. All but the first transaction is read
-// beside that.
+// applyAll applies what t has to give.
 func (r *recovery) applyAll(t *Txns, zxid int64) error {
 	e, err := t.Next()
 	if err == io.EOF {
@@ -305,10 +306,18 @@ func (r *recovery) applyAll(t *Txns, zxid int64) error {
 	if err := r.apply(e, name); err != nil {
 		return err
 	}
-	a := readAhead(t)
-	defer a.end()
+	var a *ahead
+	s := &stretch{}
+	if r.opts.ReadAhead {
+		a = readAhead(t)
+		defer a.end()
+	}
 	for {
-		s := <-a.full
+		if a != nil {
+			s = <-a.full
+		} else {
+			s.fill(t)
+		}
 		for i := range s.entries {
 			if r.seer != nil && i%foresight == 0 {
 				for j := i; j < min(i+foresight, len(s.entries)); j++ {
@@ -328,7 +337,9 @@ func (r *recovery) applyAll(t *Txns, zxid int64) error {
 		if s.err != nil {
 			return s.err
 		}
-		a.empty <- s
+		if a != nil {
+			a.empty <- s
+		}
 	}
 }
 
