@@ -137,13 +137,19 @@ func (q *poller) gather() bool {
 // lookOnce takes what the set has to announce now. It is no blocking call, so
 // the scheduler needs not know of it.
 func (q *poller) lookOnce(uintptr) bool {
-	n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(q.fd),
-		uintptr(unsafe.Pointer(&q.events[0])), uintptr(len(q.events)), 0, 0, 0)
-	q.n = 0
-	if errno == 0 {
-		q.n = int(n)
+	for {
+		n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(q.fd),
+			uintptr(unsafe.Pointer(&q.events[0])), uintptr(len(q.events)), 0, 0, 0)
+		switch errno {
+		case 0:
+			q.n = int(n)
+		case syscall.EINTR: // what is announced must not be left for an edge that has been
+			continue
+		default:
+			q.n = 0
+		}
+		return q.n > 0
 	}
-	return q.n > 0
 }
 
 // kick has the poller look after a connection.
