@@ -7,7 +7,7 @@ import (
 
 // fastStats are the numbers of cons for the reads answered outside the loop.
 // The newest reply is kept whole by the order in which they are written: only
-// the reader writes, and who reads may be one reply behind.
+// the poller writes, and who reads may be one reply behind.
 type fastStats struct {
 	count    atomic.Int64
 	header   atomic.Uint64 // xid and opcode of the newest request

@@ -178,9 +178,9 @@ func (q *poller) stop() {
 	q.file.Close()
 }
 
-// readSocket reads once from a socket that does not block: 0 and io.EOF's
-// absence of an error is the end of the stream. The call never waits, so the
-// scheduler is not told of it, which is what a call costs most.
+// readSocket reads once from a socket that does not block; 0 bytes without an
+// error are the end of the stream. The call never waits, so the scheduler is not
+// told of it, which would cost more than the call.
 func readSocket(fd int, b []byte) (int, error) { return transfer(unix.SYS_READ, fd, b) }
 
 // writeSocket writes once to a socket that does not block.

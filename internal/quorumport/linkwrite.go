@@ -119,7 +119,7 @@ func (l *Link) putNow(b []byte, packets int) int {
 	return n
 }
 
-// direct is a write of the sender's own.
+// directWrite is a write by who sends.
 type directWrite struct {
 	b    []byte
 	n    int
