@@ -69,8 +69,8 @@ type ElectionOptions struct {
 	MinInterval, MaxInterval, FinalizeWait int64
 	// Hurry lets a server decide without the final wait once all voters agree
 	// but those to which the connection was lost (Lost): no better vote is on
-	// its way. It also answers a worse vote of its own round at once. Apache's
-	// server waits in both. Which quorum decides makes no difference to safety.
+	// its way. It also answers a vote of its own round at once if the sender
+	// may have missed its own. Apache's server waits in both. Which quorum decides makes no difference to safety.
 	Hurry bool
 }
 
@@ -134,8 +134,8 @@ type Election struct {
 
 	received map[int64]seenVote // of this round
 	outside  map[int64]seenVote // of servers that are not looking
-	// elsewhere are servers that were not looking when they were heard last.
-	elsewhere map[int64]bool
+	// attends are servers that were looking, too, when they were heard last.
+	attends map[int64]bool
 
 	interval  int64 // the wait for a message, before it doubles
 	deadline  int64
@@ -192,7 +192,7 @@ func (e *Election) Look(now int64, h History) Effects {
 		e.current = Vote{Leader: e.opt.Self, Zxid: h.Zxid, PeerEpoch: h.Epoch}
 	}
 	e.state, e.looking, e.finishing = wire.Looking, true, false
-	e.received, e.outside, e.elsewhere = map[int64]seenVote{}, map[int64]seenVote{}, map[int64]bool{}
+	e.received, e.outside, e.attends = map[int64]seenVote{}, map[int64]seenVote{}, map[int64]bool{}
 	e.interval = e.opt.MinInterval
 	e.round++
 	e.own = Vote{Leader: noID, Zxid: noID, PeerEpoch: noID}

@@ -300,6 +300,25 @@ func TestHurrySaysAgain(t *testing.T) {
 	}
 }
 
+// The vote of a leader that hands over reaches its heir while that one still
+// follows, and the heir's answer is overtaken by its own first vote: who is heard
+// for the first time in a round is told the proposal again, even if it says the
+// same.
+func TestHurrySaysAgainToWhoIsNew(t *testing.T) {
+	for _, hurry := range []bool{true, false} {
+		s := newScript(t, ElectionOptions{Self: 2, Hurry: hurry}, threeServers, fresh)
+		s.e.Favour(3)
+		s.look(fresh)
+		round := s.e.Round()
+		for n := range 2 {
+			got := sentTo(s.said(3, wire.Looking, Vote{3, 7, 1, round}))
+			if want := hurry && n == 0; want != slices.Contains(got, 3) || len(got) > 1 {
+				t.Errorf("hurry %v: told %v when it said it the %d. time", hurry, got, n+1)
+			}
+		}
+	}
+}
+
 func TestWeightZeroIsNeverElected(t *testing.T) {
 	const config = "server.1=a:1:2 server.2=b:1:2 server.3=c:1:2 group.1=1:2:3 weight.3=0 version=5"
 	s := newScript(t, ElectionOptions{Self: 1}, config, fresh)

@@ -34,7 +34,7 @@ func (e *Election) hear(now, from int64, n *wire.Notification) {
 	if n.State == wire.Looking && (v.Round < e.round || e.missed(from, v)) {
 		e.answer(now, from, e.vote())
 	}
-	e.elsewhere[from] = n.State != wire.Looking
+	e.attends[from] = n.State == wire.Looking
 	counts := e.counts(n.State, v)
 	if e.finishing && !e.beats(v, e.proposal) {
 		// The final wait is for better votes only, and goes on until nothing
@@ -74,14 +74,16 @@ func (e *Election) joining(state wire.PeerState, v Vote) bool {
 	return e.next != nil && state == wire.Looking && v.Leader == noID && v.Round > e.round
 }
 
-// missed says whether the sender of a vote may have missed the proposal: it is
-// better, or the sender had just said that it was not looking. What is said to a
-// server while it still follows the leader that was lost is forgotten there.
-// Apache's server repeats its vote after an interval, and waits for the rest of a
-// quorum; who is in a hurry answers. No answer draws another one: the sender
-// takes a better vote, and goes on looking.
+// missed says whether the sender of a vote may have missed the proposal: it says
+// a worse one, or it has not been heard in this round before, other than not to
+// be looking. What is said to a server while it still follows the leader that was
+// lost is forgotten there, and if it answers that it follows, its first vote may
+// take the place of that answer on the way. Apache's server repeats its vote after
+// an interval, and waits for the rest of a quorum; who is in a hurry answers. Two
+// servers answer each other once at most: it is the first vote that counts here,
+// and a better one is taken.
 func (e *Election) missed(from int64, v Vote) bool {
-	return e.opt.Hurry && v.Round == e.round && (e.elsewhere[from] || e.beats(e.proposal, v))
+	return e.opt.Hurry && v.Round == e.round && !e.beats(v, e.proposal) && (!e.attends[from] || e.beats(e.proposal, v))
 }
 
 // counts says whether a vote can change anything: it must be for a voter, by a

@@ -136,6 +136,17 @@ func (t *truth) reconfigured(zxid int64, text []byte) {
 	t.w.trace("reconfigured at 0x%x: %v", zxid, m.Text())
 }
 
+// inherited notes the configuration that a leader begins its epoch with. Whoever
+// was told of one stores it before the transaction that makes it, and the quorum
+// that acknowledges NEWLEADER commits it even if the transaction was lost.
+func (t *truth) inherited(m *members.Membership) {
+	if m.Version > t.inForce().Version {
+		t.configs = append(t.configs, config{m.Version, m, zab.NewQuorum(m)})
+		t.w.met("reconfigured without the transaction")
+		t.w.trace("reconfigured without 0x%x: %v", m.Version, m.Text())
+	}
+}
+
 // inForce is the newest committed configuration.
 func (t *truth) inForce() *members.Membership {
 	if n := len(t.configs); n > 0 {

@@ -171,6 +171,7 @@ func (t *truth) established(l *life, epoch, tail int64) {
 		t.w.fail("committed", "server %d leads epoch %d with a history that ends with 0x%x, but 0x%x was committed", l.s.id, epoch, tail, t.last())
 	}
 	t.commit(l, tail)
+	t.inherited(l.r.Membership())
 }
 
 // commit takes what a server shows to clients.
