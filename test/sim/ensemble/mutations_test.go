@@ -21,7 +21,7 @@ func TestMutations(t *testing.T) {
 	}
 	var all []seeds.Mutation
 	for _, m := range Mutants {
-		all = append(all, seeds.Mutation{Name: m.Name, Does: m.Does, Unnoticed: m.Unnoticed, Run: func(seed uint64) (check, how string) {
+		all = append(all, seeds.Mutation{Name: m.Name, Does: m.Does, Story: m.Story, Run: func(seed uint64) (check, how string) {
 			var f *Failure
 			if _, err := Run(Options{Seed: seed, Mutant: m.Mutant}); errors.As(err, &f) {
 				return f.Check, f.Text
@@ -35,7 +35,7 @@ func TestMutations(t *testing.T) {
 const mutationsPage = `# Mistakes that the simulator of ensembles finds
 
 Written by ` + "`go test ./test/sim/ensemble -run TestMutations -rewrite`" + `. Each row is a shell with one mistake in it
-(mutants.go); the number is that of the seeds, from 1 on, that it took to notice, and the last column says which check did:
+(mutants.go); the number is that of the seeds, from 1 on, that it took to notice (none for one that only a story shows), and the last column says which check did:
 an invariant of [ARCHITECTURE.md](../../../ARCHITECTURE.md#invariants), or *one leader* (an epoch has one), *one history* (every
 log is a beginning of it), *committed* (what was committed stays, what an epoch left out stays out), *durable* (what is shown is
 on the disks of a quorum), *equal trees* and *equal sessions* (at equal zxids), *once* (a request becomes one transaction), *reply*,

@@ -12,8 +12,9 @@ import (
 type Mutation struct {
 	Name string
 	Does string // "the shell " stands before it
-	// Unnoticed says that no seed so far has shown it: a gap of the simulator.
-	Unnoticed bool
+	// Story is the file of a story that goes another way with the mistake, for one
+	// that is too rare for seeds: it is not hunted.
+	Story string
 	// Run plays a seed with the mistake, and returns which check noticed it and
 	// how, or "".
 	Run func(seed uint64) (check, how string)
@@ -27,14 +28,15 @@ func Hunt(t *testing.T, all []Mutation, within int, page string, write bool) {
 	const file = "MUTATIONS.md"
 	var rows strings.Builder
 	for _, m := range all {
+		if m.Story != "" {
+			fmt.Fprintf(&rows, "| %s | the shell %s | none | [the story](testdata/%s) |\n", m.Name, m.Does, m.Story)
+			continue
+		}
 		check, how, seed := m.hunt(within)
 		found := fmt.Sprint(seed)
 		switch {
 		case check != "":
 			t.Logf("%-30s seed %3d  %s: %.150s", m.Name, seed, check, strings.SplitN(how, "\n", 2)[0])
-		case m.Unnoticed:
-			t.Logf("%-30s not found within %d seeds", m.Name, within)
-			check, found = "nothing yet", fmt.Sprintf("more than %d", within)
 		default:
 			t.Errorf("%q is not found within %d seeds: the shell %s", m.Name, within, m.Does)
 			continue
