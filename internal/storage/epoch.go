@@ -47,12 +47,23 @@ func (d *Dirs) ReadEpoch(name string) (epoch int64, ok bool, err error) {
 	}
 	line, _, _ := strings.Cut(string(b), "\n")
 	epoch, perr := strconv.ParseInt(strings.TrimRight(line, "\r"), 10, 64)
-	if perr != nil {
-		return 0, false, &DamageError{File: p, Reason: fmt.Sprintf("%q is not a decimal number", line),
-			Remedy: "write the epoch of the last transaction into it, or restore the directory from another server"}
+	reason := ""
+	switch {
+	case perr != nil:
+		reason = "is not a decimal number"
+	case epoch < noEpoch || epoch > lastEpoch:
+		// A leader would begin the epoch behind it, for the whole ensemble.
+		reason = "cannot be an epoch"
+	default:
+		return epoch, true, nil
 	}
-	return epoch, true, nil
+	return 0, false, &DamageError{File: p, Reason: fmt.Sprintf("%q %s", line, reason),
+		Remedy: "write the epoch of the last transaction into it, or restore the directory from another server"}
 }
+
+// An epoch is a number from 0 to lastEpoch, as a zxid is never negative; noEpoch
+// is that of a server that must not vote.
+const noEpoch, lastEpoch = -1, 1<<31 - 1
 
 // WriteEpoch replaces an epoch file in one durable step.
 func (d *Dirs) WriteEpoch(name string, epoch int64) error {

@@ -58,6 +58,9 @@ func TestLoadEpochs(t *testing.T) {
 		"accepted below tmp":    {files(AcceptedEpoch, "5", CurrentEpoch, "4", CurrentEpoch+".tmp", "6"), z5, 0, 0, "the accepted epoch 5 is less than the current epoch 6"},
 		"damaged current":       {files(AcceptedEpoch, "5", CurrentEpoch, "five"), z5, 0, 0, `currentEpoch is damaged at offset 0: "five" is not a decimal number; write`},
 		"damaged accepted":      {files(AcceptedEpoch, "", CurrentEpoch, "5"), z5, 0, 0, `acceptedEpoch is damaged at offset 0: "" is not a decimal number; write`},
+		"accepted too large":    {files(AcceptedEpoch, "2147483648", CurrentEpoch, "5"), z5, 0, 0, `acceptedEpoch is damaged at offset 0: "2147483648" cannot be an epoch; write`},
+		"current too large":     {files(AcceptedEpoch, "99999999999", CurrentEpoch, "99999999999"), z5, 0, 0, `currentEpoch is damaged at offset 0: "99999999999" cannot be an epoch; write`},
+		"negative":              {files(AcceptedEpoch, "5", CurrentEpoch, "-2"), z5, 0, 0, `currentEpoch is damaged at offset 0: "-2" cannot be an epoch; write`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			mem := vfs.NewMem()

@@ -446,6 +446,10 @@ func (l *Leader) discover() {
 	if l.phase != discovering || l.epoch != 0 || !l.reach(l.quorums, func(id int64) bool { return l.introduced[id] }) {
 		return
 	}
+	if l.accepted >= lastEpoch { // the own one: learners with it are refused
+		l.giveUp("this server has accepted epoch %d, behind which there is no other: look at its file acceptedEpoch", l.accepted)
+		return
+	}
 	l.epoch = l.accepted + 1
 	l.out.SaveAccepted = l.epoch
 }

@@ -128,6 +128,21 @@ func TestObserverThatWillVote(t *testing.T) {
 	}
 }
 
+// A server whose file says that it has accepted the last epoch there is cannot
+// lead into another: zxids would be negative, and no server takes those.
+func TestNoEpochBehindTheLast(t *testing.T) {
+	for accepted, gives := range map[int64]bool{lastEpoch - 1: false, lastEpoch: true} {
+		q := NewQuorums(parse(t, "server.1=a:1:2 server.2=b:1:2"), nil)
+		l := NewLeader(LeaderOptions{Self: 1, TickTime: 100, InitLimit: 1000, SyncLimit: 500}, q, History{Zxid: 7, Epoch: 1}, accepted, 0)
+		k := l.LinkUp(0, 9)
+		info := wire.LearnerInfo{SID: 2, ProtocolVersion: wire.LearnerProtocol}
+		l.Packet(0, k, &wire.QuorumPacket{Type: wire.PacketFollowerInfo, Zxid: EpochStart(1), Data: info.Append(nil)}, 0)
+		if out := l.Take(); (out.GiveUp != "") != gives || (out.SaveAccepted == lastEpoch) == gives {
+			t.Errorf("accepted %d: %+v", accepted, out)
+		}
+	}
+}
+
 // The last counter that is handed out is 0xfffffffe (ZOOKEEPER-1277): the next
 // leader begins another epoch, and what it hands out is newer.
 func TestAnEpochIsUsedUp(t *testing.T) {
