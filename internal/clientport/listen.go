@@ -44,11 +44,12 @@ type listener struct {
 	file   *os.File
 	raw    syscall.RawConn
 	addr   net.Addr
+	top    int // Limits.Descriptors
 	closed atomic.Bool
 }
 
 // bind listens on address. The error says what to do.
-func bind(address string, backlog int, keepAlive bool) (*listener, error) {
+func bind(address string, limits *Limits) (*listener, error) {
 	cfg := net.ListenConfig{KeepAlive: -1, Control: reuseAddress}
 	ln, err := cfg.Listen(context.Background(), "tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -58,12 +59,12 @@ func bind(address string, backlog int, keepAlive bool) (*listener, error) {
 		return nil, fmt.Errorf("cannot listen on client port %s: %w", address, err)
 	}
 	defer ln.Close() // the file has a descriptor of its own
-	l := &listener{addr: ln.Addr()}
+	l := &listener{addr: ln.Addr(), top: limits.Descriptors}
 	if l.file, err = ln.(*net.TCPListener).File(); err != nil {
 		return nil, fmt.Errorf("cannot listen on client port %s: %w", address, err)
 	}
 	if l.raw, err = l.file.SyscallConn(); err == nil {
-		err = l.raw.Control(func(fd uintptr) { tune(fd, backlog, keepAlive) })
+		err = l.raw.Control(func(fd uintptr) { tune(fd, limits.Backlog, limits.KeepAlive) })
 	}
 	if err != nil {
 		l.Close()
@@ -98,6 +99,9 @@ func (l *listener) accept(got []accepted) ([]accepted, error) {
 			switch err {
 			case nil:
 				got = append(got, accepted{nfd, from})
+				if l.top > 0 && nfd >= l.top {
+					return true // it is refused before another one takes a descriptor
+				}
 				continue
 			case syscall.EINTR, syscall.ECONNABORTED:
 				continue

@@ -70,6 +70,7 @@ type Limits struct {
 	KeepAlive         bool          // clientTcpKeepAlive
 	Backlog           int           // clientPortListenBacklog; -1 = of the system
 	MaxOutput         int           // bytes of events and replies that a client may leave unread
+	Descriptors       int           // the lowest file descriptor that no client may have; 0 = off
 }
 
 // Port is a listening client port and its connections.
@@ -107,7 +108,7 @@ type Port struct {
 // Listen binds address ("host:port"). An address in use is an error that says
 // so and what to do.
 func (p *Port) Listen(address string) error {
-	ln, err := bind(address, p.Limits.Backlog, p.Limits.KeepAlive)
+	ln, err := bind(address, &p.Limits)
 	if err != nil {
 		return err
 	}
@@ -147,7 +148,7 @@ func (p *Port) Move(address string) error {
 		return nil
 	}
 	old := p.listener()
-	ln, err := bind(address, p.Limits.Backlog, p.Limits.KeepAlive)
+	ln, err := bind(address, &p.Limits)
 	if err == nil {
 		p.listenOn(ln)
 		old.Close()
@@ -160,12 +161,12 @@ func (p *Port) Move(address string) error {
 		return err
 	}
 	old.Close()
-	if ln, err = bind(address, p.Limits.Backlog, p.Limits.KeepAlive); err == nil {
+	if ln, err = bind(address, &p.Limits); err == nil {
 		p.listenOn(ln)
 		p.address = address
 		return nil
 	}
-	if back, again := bind(old.addr.String(), p.Limits.Backlog, p.Limits.KeepAlive); again == nil {
+	if back, again := bind(old.addr.String(), &p.Limits); again == nil {
 		p.listenOn(back)
 	} else {
 		err = errors.Join(err, again)
@@ -254,7 +255,7 @@ func (p *Port) take(fd int, from netip.AddrPort) {
 	p.next++
 	c := newConn(p, q, fd, from)
 	p.mu.Lock()
-	why := p.refuse(c.ip)
+	why := p.refuse(c.ip, fd)
 	if why != "" {
 		p.mu.Unlock()
 		c.noTimer()
@@ -296,10 +297,12 @@ func (p *Port) byEvents(events []unix.EpollEvent, conns []*Conn) []*Conn {
 }
 
 // refuse names the limit that forbids one more connection from ip, or "".
-func (p *Port) refuse(ip string) string {
+func (p *Port) refuse(ip string, fd int) string {
 	switch {
 	case p.closed:
 		return "shutting down"
+	case p.Limits.Descriptors > 0 && fd >= p.Limits.Descriptors:
+		return "the server keeps its last file descriptors for its own files: raise the limit of open files (ulimit -n)"
 	case p.Limits.Total > 0 && int(p.Metrics.NumAliveConnections.Value()) >= p.Limits.Total:
 		return fmt.Sprintf("maxCnxns is %d", p.Limits.Total)
 	case p.Limits.PerAddress > 0 && p.byIP[ip] >= p.Limits.PerAddress:

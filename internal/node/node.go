@@ -209,6 +209,7 @@ func (n *Node) listen() error {
 			KeepAlive:         n.cfg.ClientTCPKeepAlive,
 			Backlog:           n.cfg.ClientPortListenBacklog,
 			MaxOutput:         maxOutput,
+			Descriptors:       clientDescriptors(),
 		},
 		Throttle: &clientport.Throttle{
 			MaxTokens: t.Tokens, FillTime: time.Duration(t.FillTimeMs) * time.Millisecond, FillCount: t.FillCount,
