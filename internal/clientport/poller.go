@@ -91,7 +91,7 @@ func (q *poller) run() {
 		if !q.gather() {
 			return
 		}
-		conns = q.port.byEvents(q.events[:q.n], conns[:0])
+		conns = q.port.byEvents(q, q.events[:q.n], conns[:0])
 		for i, c := range conns {
 			if c != nil {
 				c.announced(q.events[i].Events)

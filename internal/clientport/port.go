@@ -281,15 +281,19 @@ func (p *Port) take(fd int, from netip.AddrPort) {
 	}
 }
 
-// byEvents returns the connections that events are of, nil for those that are
-// gone.
-func (p *Port) byEvents(events []unix.EpollEvent, conns []*Conn) []*Conn {
+// byEvents returns the connections of a poller that events are of, nil for those
+// that are gone: their numbers may be those of other connections, of which another
+// poller is in charge.
+func (p *Port) byEvents(q *poller, events []unix.EpollEvent, conns []*Conn) []*Conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := range events {
 		var c *Conn
 		if id := int(events[i].Fd); id < len(p.conns) {
 			c = p.conns[id]
+		}
+		if c != nil && c.poll != q {
+			c = nil
 		}
 		conns = append(conns, c)
 	}
