@@ -63,7 +63,7 @@ func runServer(cmd *cobra.Command, args []string, f *serverFlags) error {
 		return &exitError{exitBadConfig, fmt.Errorf("invalid config, exiting abnormally\n%w", err)}
 	}
 	node.LimitMemory(log)
-	ctx, cancel := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
+	ctx, cancel := signal.NotifyContext(cmd.Context(), endSignals()...)
 	defer cancel()
 	go node.PaceCollector(ctx.Done())
 	if f.profile != "" {
@@ -74,6 +74,16 @@ func runServer(cmd *cobra.Command, args []string, f *serverFlags) error {
 		defer stop()
 	}
 	return serve(ctx, cfg, log)
+}
+
+// endSignals are what a server ends in order for. A terminal that is closed is one
+// reason, unless the server was started with nohup.
+func endSignals() []os.Signal {
+	end := []os.Signal{syscall.SIGTERM, syscall.SIGINT}
+	if !signal.Ignored(syscall.SIGHUP) {
+		end = append(end, syscall.SIGHUP)
+	}
+	return end
 }
 
 // profile records where the processor's time goes until stop is called.
