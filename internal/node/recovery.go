@@ -176,6 +176,7 @@ func (n *Node) replicaConfig() replica.Config {
 		Digest: c.DigestEnabled, CloseSessionPaths: c.CloseSessionTxnEnabled, ReconfigEnabled: c.ReconfigEnabled,
 		ContainerInterval: c.ContainerCheckIntervalMs, ContainerPerMinute: max(int64(c.ContainerMaxPerMinute), 1),
 		ContainerNeverUsed: c.ContainerMaxNeverUsedIntervalMs,
+		MaxRecord:          c.JuteMaxBufferBytes + c.JuteMaxBufferExtraBytes,
 	}
 	if c.EnforceAuthEnabled {
 		r.EnforceAuth = c.EnforceAuthSchemes

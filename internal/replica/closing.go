@@ -59,7 +59,7 @@ func (r *Replica) prepEphemeralsGone(s *session, zxid int64) {
 	r.fx.Closings++
 	paths := r.ephemeralsOf(s.id)
 	if r.cfg.CloseSessionPaths {
-		r.work.body = wire.AppendPaths(r.work.body, paths)
+		r.work.body = wire.AppendPaths(r.work.body, r.listed(paths))
 	}
 	for _, p := range paths {
 		above, _ := parentOf(p)
@@ -68,6 +68,18 @@ func (r *Replica) prepEphemeralsGone(s *session, zxid int64) {
 			r.removeNode(zxid, parent, node)
 		}
 	}
+}
+
+// listed is as many of the paths as a record has room for. Whoever applies it
+// deletes what else the session owns as well.
+func (r *Replica) listed(paths [][]byte) [][]byte {
+	size := len(r.work.body) + 4
+	for i, p := range paths {
+		if size += 4 + len(p); r.tooLong(size) {
+			return paths[:i]
+		}
+	}
+	return paths
 }
 
 // ephemeralsOf returns the paths of the session's ephemerals: those of the

@@ -97,7 +97,7 @@ func (r *Replica) prepCreate(w *write, typ wire.Opcode, req *wire.CreateTTLReque
 	if !ok {
 		return wire.CodeBadArguments
 	}
-	acl, code := r.cfg.Auth.Fixup(wire.JavaACLs(req.ACL), w.ids)
+	acl, code := r.acl(w, req.ACL, len(req.Path)+len(req.Data))
 	if code != wire.CodeOK {
 		return code
 	}

@@ -118,6 +118,9 @@ func (r *Replica) prepMulti(w *write, d *jute.Decoder) wire.Code {
 		before := *d
 		typ := typeInMulti(h.Type, *d)
 		code := r.prepOp(w, &typ, d)
+		if code == wire.CodeOK && r.tooLong(len(r.work.body)) {
+			code = wire.CodeBadArguments
+		}
 		if code != wire.CodeOK {
 			r.pending.rollback(mark)
 			r.digest = digest

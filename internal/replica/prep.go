@@ -155,6 +155,27 @@ func (r *Replica) prepOp(w *write, typ *wire.Opcode, d *jute.Decoder) wire.Code 
 	return wire.CodeMarshallingError
 }
 
+// tooLong reports whether a body of n bytes makes a record that no server reads,
+// neither from its log nor from its leader. A request that fits jute.maxbuffer does
+// not lead to one unless its ACLs stand for many identities.
+func (r *Replica) tooLong(n int) bool {
+	return r.cfg.MaxRecord > 0 && wire.TxnHeaderSize+n+wire.TxnDigestSize > r.cfg.MaxRecord
+}
+
+// acl returns the ACL vector to store for a request, for a node with so many bytes
+// of path and data.
+func (r *Replica) acl(w *write, raw []byte, beside int) ([]byte, wire.Code) {
+	acl, code := r.cfg.Auth.Fixup(wire.JavaACLs(raw), w.ids)
+	if code == wire.CodeOK && r.tooLong(len(acl)+beside+besideACL) {
+		return nil, wire.CodeInvalidACL
+	}
+	return acl, code
+}
+
+// besideACL is at least what a transaction has besides path, data and ACL: lengths,
+// the number of a sequential node, and small fields.
+const besideACL = 64
+
 // propose lays the record down and hands it to the log.
 func (r *Replica) propose(w *write, typ wire.Opcode, cxid int32, origin *conn) {
 	id := w.id
@@ -162,7 +183,7 @@ func (r *Replica) propose(w *write, typ wire.Opcode, cxid int32, origin *conn) {
 		id = w.sess.id
 	}
 	h := wire.TxnHeader{ClientID: id, Cxid: cxid, Zxid: w.zxid, Time: r.now.Wall, Type: typ}
-	k := r.chunks.room(wire.TxnHeaderSize + len(r.work.body) + 12)
+	k := r.chunks.room(wire.TxnHeaderSize + len(r.work.body) + wire.TxnDigestSize)
 	start := len(k.buf)
 	k.buf = h.Append(k.buf)
 	k.buf = append(k.buf, r.work.body...)
@@ -401,7 +422,7 @@ func (r *Replica) prepSetACL(w *write, d *jute.Decoder) wire.Code {
 	if !wire.ValidPath(req.Path) {
 		return wire.CodeBadArguments
 	}
-	acl, code := r.cfg.Auth.Fixup(wire.JavaACLs(req.ACL), w.ids)
+	acl, code := r.acl(w, req.ACL, len(req.Path))
 	if code != wire.CodeOK {
 		return code
 	}

@@ -15,6 +15,9 @@ type TxnHeader struct {
 // TxnHeaderSize is the encoded size of a TxnHeader in bytes.
 const TxnHeaderSize = 32
 
+// TxnDigestSize is that of a TxnDigest.
+const TxnDigestSize = 12
+
 // Append appends the encoded record.
 func (h *TxnHeader) Append(b []byte) []byte {
 	b = jute.AppendLong(b, h.ClientID)
