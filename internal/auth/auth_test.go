@@ -119,7 +119,7 @@ func TestFixup(t *testing.T) {
 		{"digest without a password", raw(acl(31, "digest", "a:")), nil, nil, wire.CodeInvalidACL},
 		{"sasl not registered", raw(acl(31, "sasl", "bob")), nil, nil, wire.CodeInvalidACL},
 	} {
-		got, code := usual.Fixup(c.in, c.ids)
+		got, code := usual.Fixup(c.in, c.ids, 0)
 		if code != c.code || !bytes.Equal(got, c.want) {
 			t.Errorf("%s: % x %v, want % x %v", c.name, got, code, c.want, c.code)
 		}
@@ -295,8 +295,8 @@ func TestChecksDoNotAllocate(t *testing.T) {
 		if !usual.Check(wire.OpenACL, 1, ids) || !usual.Check(vec, 2, ids) || usual.Check(vec, 2, ids[:0]) {
 			t.Fatal("wrong answer")
 		}
-		usual.Fixup(wire.OpenACL, ids)
-		usual.Fixup(vec[:len(vec):len(vec)], ids)
+		usual.Fixup(wire.OpenACL, ids, 0)
+		usual.Fixup(vec[:len(vec):len(vec)], ids, 0)
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
@@ -311,11 +311,11 @@ func FuzzVectors(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in []byte) {
 		usual.Check(in, 1, ids)
 		MaskDigests(in)
-		out, code := usual.Fixup(in, ids)
+		out, code := usual.Fixup(in, ids, 0)
 		if code != wire.CodeOK {
 			return
 		}
-		again, code := usual.Fixup(out, ids)
+		again, code := usual.Fixup(out, ids, 0)
 		if code != wire.CodeOK || len(again) > len(out) {
 			t.Fatalf("% x became % x, then %v", in, out, code)
 		}

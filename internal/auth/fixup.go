@@ -2,6 +2,7 @@ package auth
 
 import (
 	"bytes"
+	"math"
 
 	"zooid/internal/jute"
 	"zooid/internal/wire"
@@ -15,8 +16,9 @@ import (
 // The refusals are CodeInvalidACL (a null or empty vector, an unknown scheme,
 // an id that the scheme does not accept, auth without an authenticated
 // identity) and CodeMarshallingError for a null id where Java's provider
-// fails on it.
-func (p *Policy) Fixup(rawACL []byte, ids []wire.ID) ([]byte, wire.Code) {
+// fails on it. A vector of more than most bytes is refused as well, and not even
+// made; 0 for any.
+func (p *Policy) Fixup(rawACL []byte, ids []wire.ID, most int) ([]byte, wire.Code) {
 	if bytes.Equal(rawACL, wire.OpenACL) {
 		return rawACL, wire.CodeOK
 	}
@@ -26,13 +28,14 @@ func (p *Policy) Fixup(rawACL []byte, ids []wire.ID) ([]byte, wire.Code) {
 		return nil, wire.CodeInvalidACL
 	}
 	same := true
+	seen := seenEntries{raw: rawACL, many: n > fewEntries}
 	for i := range n {
 		start := d.Offset()
 		a := wire.NextACL(&d)
 		if d.Err() != nil {
 			return nil, wire.CodeMarshallingError
 		}
-		if seenBefore(rawACL, i, d.Since(start)) {
+		if seen.before(i, d.Since(start)) {
 			same = false
 			continue
 		}
@@ -45,15 +48,41 @@ func (p *Policy) Fixup(rawACL []byte, ids []wire.ID) ([]byte, wire.Code) {
 			return nil, code
 		}
 	}
-	if same {
-		return rawACL[:d.Offset():d.Offset()], wire.CodeOK
+	if most <= 0 {
+		most = math.MaxInt
 	}
-	return p.rewrite(rawACL, ids), wire.CodeOK
+	switch out := rawACL[:d.Offset():d.Offset()]; {
+	case !same:
+		return p.rewrite(rawACL, ids, most)
+	case len(out) > most:
+		return nil, wire.CodeInvalidACL
+	default:
+		return out, wire.CodeOK
+	}
 }
 
-// seenBefore reports whether one of the first n entries has the bytes entry.
-func seenBefore(rawACL []byte, n int, entry []byte) bool {
-	d := jute.NewDecoder(rawACL)
+// seenEntries finds the entries of a vector that stand in it twice. They are asked
+// after in order, once each.
+type seenEntries struct {
+	raw  []byte
+	many bool
+	all  map[string]struct{} // if they are many
+}
+
+// fewEntries is how many entries are compared each with each.
+const fewEntries = 16
+
+// before reports whether one of the first n entries has the bytes entry.
+func (s *seenEntries) before(n int, entry []byte) bool {
+	if s.many {
+		if s.all == nil {
+			s.all = map[string]struct{}{}
+		}
+		_, is := s.all[string(entry)]
+		s.all[string(entry)] = struct{}{}
+		return is
+	}
+	d := jute.NewDecoder(s.raw)
 	d.Int()
 	for ; n > 0; n-- {
 		start := d.Offset()
@@ -104,15 +133,20 @@ func (p *Policy) anyAuthenticated(ids []wire.ID) bool {
 // rewrite builds the vector that Fixup found to differ from what was sent.
 // Entries that auth expands to are not compared with the others: Java keeps
 // such duplicates.
-func (p *Policy) rewrite(rawACL []byte, ids []wire.ID) []byte {
+func (p *Policy) rewrite(rawACL []byte, ids []wire.ID, most int) ([]byte, wire.Code) {
 	out := jute.AppendInt(make([]byte, 0, len(rawACL)+64), 0)
 	count := int32(0)
 	d := jute.NewDecoder(rawACL)
-	for i := range d.Count(minEntry) {
+	n := d.Count(minEntry)
+	seen := seenEntries{raw: rawACL, many: n > fewEntries}
+	for i := range n {
+		if len(out) > most {
+			return nil, wire.CodeInvalidACL
+		}
 		start := d.Offset()
 		a := wire.NextACL(&d)
 		entry := d.Since(start)
-		if seenBefore(rawACL, i, entry) {
+		if seen.before(i, entry) {
 			continue
 		}
 		if string(a.Scheme) != "auth" {
@@ -129,6 +163,9 @@ func (p *Policy) rewrite(rawACL []byte, ids []wire.ID) []byte {
 			}
 		}
 	}
+	if len(out) > most {
+		return nil, wire.CodeInvalidACL
+	}
 	jute.PutInt(out, count)
-	return out
+	return out, wire.CodeOK
 }

@@ -165,11 +165,11 @@ func (r *Replica) tooLong(n int) bool {
 // acl returns the ACL vector to store for a request, for a node with so many bytes
 // of path and data.
 func (r *Replica) acl(w *write, raw []byte, beside int) ([]byte, wire.Code) {
-	acl, code := r.cfg.Auth.Fixup(wire.JavaACLs(raw), w.ids)
-	if code == wire.CodeOK && r.tooLong(len(acl)+beside+besideACL) {
-		return nil, wire.CodeInvalidACL
+	most := 0
+	if r.cfg.MaxRecord > 0 {
+		most = max(1, r.cfg.MaxRecord-wire.TxnHeaderSize-wire.TxnDigestSize-besideACL-beside)
 	}
-	return acl, code
+	return r.cfg.Auth.Fixup(wire.JavaACLs(raw), w.ids, most)
 }
 
 // besideACL is at least what a transaction has besides path, data and ACL: lengths,
