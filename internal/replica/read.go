@@ -251,7 +251,9 @@ func (r *Replica) readAllChildrenNumber(c *conn, d *jute.Decoder, out []byte) ([
 	return jute.AppendInt(out, r.tree.Descendants(n)), wire.CodeOK
 }
 
-// readMulti answers multiRead: each operation has its own result, in order.
+// readMulti answers multiRead: each operation has its own result, in order. A
+// short request can ask for any number of bytes, so those behind too many are
+// answered that they were not done.
 func (r *Replica) readMulti(c *conn, d *jute.Decoder, out []byte) ([]byte, wire.Code) {
 	end := wire.MultiEnd
 	n, kind := scanMulti(*d)
@@ -261,6 +263,7 @@ func (r *Replica) readMulti(c *conn, d *jute.Decoder, out []byte) ([]byte, wire.
 	if n > 0 && kind != multiReads || kind >= multiBad {
 		return out, wire.CodeMarshallingError
 	}
+	begin := len(out)
 	for ; n > 0; n-- {
 		var h wire.MultiHeader
 		h.Decode(d)
@@ -270,8 +273,11 @@ func (r *Replica) readMulti(c *conn, d *jute.Decoder, out []byte) ([]byte, wire.
 		mark := len(out)
 		res := wire.MultiHeader{Type: h.Type}
 		out = res.Append(out)
-		var code wire.Code
-		if out, code = r.readNode(c, h.Type, &q, out); code != wire.CodeOK {
+		code := wire.CodeThrottledOp
+		if mark-begin < r.cfg.Limits.MultiRead {
+			out, code = r.readNode(c, h.Type, &q, out)
+		}
+		if code != wire.CodeOK {
 			res = wire.MultiHeader{Type: wire.OpError, Err: code}
 			out = jute.AppendInt(res.Append(out[:mark]), int32(code))
 		}

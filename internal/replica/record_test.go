@@ -61,6 +61,42 @@ func TestCloseOfManyEphemerals(t *testing.T) {
 	}
 }
 
+// TestLongMultiRead: what a multiRead asks for beyond its limit is not made.
+func TestLongMultiRead(t *testing.T) {
+	cfg := testConfig()
+	cfg.Limits.MultiRead = 5000
+	f := newFixture(t, cfg)
+	f.connect(1, 5000)
+	f.must(1, wire.OpCreate, createReq("/a", strings.Repeat("a", 1000), 0))
+	var ops []any
+	for range 20 {
+		ops = append(ops, wire.OpGetData, readReq("/a", false))
+	}
+	body := f.must(1, wire.OpMultiRead, multiBody(ops...))
+	d := jute.NewDecoder(body)
+	done, refused := 0, 0
+	for {
+		var h wire.MultiHeader
+		if h.Decode(&d); h.Done || d.Err() != nil {
+			break
+		}
+		if h.Type == wire.OpError {
+			if code := wire.Code(d.Int()); code != wire.CodeThrottledOp {
+				t.Errorf("refused with %v", code)
+			}
+			refused++
+			continue
+		}
+		var stat wire.Stat
+		d.Buffer()
+		stat.Decode(&d)
+		done++
+	}
+	if d.Err() != nil || done != 5 || refused != 15 || len(body) > 6000 {
+		t.Errorf("%d done, %d refused, %d bytes, %v", done, refused, len(body), d.Err())
+	}
+}
+
 // TestRecordsThatNobodyReads: ACLs that stand for many identities do not make
 // records that are refused when they are read again.
 func TestRecordsThatNobodyReads(t *testing.T) {

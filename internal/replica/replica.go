@@ -58,12 +58,16 @@ type Limits struct {
 	Sweep   int    // nodes with an owner that one step of the container sweep looks at
 	Chunk   int    // bytes of the pieces of memory in which records wait for the log
 	Epoch   uint32 // the last counter of an epoch
+	// MultiRead is how long the reply to a multiRead may be, in bytes, before the
+	// operations that are left are refused.
+	MultiRead int
 }
 
 // The sizes of a server.
 const (
 	listTurn     = 4 << 10
 	maxReplies   = 256 << 10
+	maxMultiRead = 64 << 20
 	expireBudget = 256
 	sweepBudget  = 4096
 	chunkSize    = 256 << 10
@@ -74,7 +78,7 @@ func (l Limits) orDefault() Limits {
 	return Limits{
 		List: cmp.Or(l.List, listTurn), Replies: cmp.Or(l.Replies, maxReplies),
 		Expire: cmp.Or(l.Expire, expireBudget), Sweep: cmp.Or(l.Sweep, sweepBudget), Chunk: cmp.Or(l.Chunk, chunkSize),
-		Epoch: cmp.Or(l.Epoch, zab.LastCounter),
+		Epoch: cmp.Or(l.Epoch, zab.LastCounter), MultiRead: cmp.Or(l.MultiRead, maxMultiRead),
 	}
 }
 
