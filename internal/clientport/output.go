@@ -15,6 +15,7 @@ func (c *Conn) Deliver(d Drainer) int {
 	if c.out == nil {
 		c.out = takeOutput()
 	}
+	before := c.unread()
 	out, answered, frames := d.Drain(c.id, c.out)
 	c.out = out
 	c.answered += int64(answered)
@@ -22,7 +23,7 @@ func (c *Conn) Deliver(d Drainer) int {
 		c.freeLarge(c.answered)
 	}
 	stale, counts := c.dead && answered > 0, !c.ended
-	over := c.unread() > c.port.Limits.MaxOutput && !c.dead
+	over := before > c.port.Limits.MaxOutput && !c.dead // what is new it had no time to read
 	if over || c.dead {
 		c.dead, c.out, c.wrote = true, nil, 0
 	}

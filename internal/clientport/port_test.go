@@ -260,6 +260,25 @@ func TestOutputLimit(t *testing.T) {
 	e.settle(t)
 }
 
+// TestLongOutputAtOnce: a client that reads gets what the core had for it in one
+// go, however much that is.
+func TestLongOutputAtOnce(t *testing.T) {
+	e := listen(t, Limits{})
+	nc := e.dial(t)
+	nc.Write(framed([]byte("hello")))
+	if _, err := io.ReadFull(nc, make([]byte, 9)); err != nil {
+		t.Fatal(err)
+	}
+	conns, long := e.p.Conns(), framed(make([]byte, 16<<20)) // MaxOutput is 1 MB
+	if len(conns) != 1 {
+		t.Fatal("no connection")
+	}
+	e.reply(conns[0], long, 0)
+	if _, err := io.ReadFull(nc, make([]byte, len(long))); err != nil {
+		t.Fatalf("cut off: %v", err)
+	}
+}
+
 // TestListenErrors names the port and says what to do.
 func TestListenErrors(t *testing.T) {
 	e := listen(t, Limits{})

@@ -256,9 +256,13 @@ func (r *Replica) Drain(id uint32, dst []byte) (out []byte, answered, frames int
 		*w = withheld{}
 		return dst, answered, frames
 	}
-	dst = append(dst, c.out...)
 	answered, frames = c.answered, c.frames
 	c.answered, c.frames = 0, 0
+	if len(dst) == 0 && len(c.out) > maxReplies { // too much to be copied
+		dst, c.out = c.out, nil
+		return dst, answered, frames
+	}
+	dst = append(dst, c.out...)
 	if cap(c.out) > maxKeptOut {
 		c.out = nil
 	} else {
