@@ -61,6 +61,17 @@ func TestCloseOfManyEphemerals(t *testing.T) {
 	}
 }
 
+// TestIdentitiesBeyondAPacket: a connection takes on no more identities than the
+// leader accepts beside a forwarded request.
+func TestIdentitiesBeyondAPacket(t *testing.T) {
+	f := bounded(t, 2000)
+	f.must(1, wire.OpAuth, &wire.AuthPacket{Scheme: []byte("digest"), Auth: []byte("one:pw")})
+	h, _ := f.call(1, wire.OpAuth, &wire.AuthPacket{Scheme: []byte("digest"), Auth: []byte(strings.Repeat("n", 2000) + ":pw")})
+	if h.Err != wire.CodeAuthFailed || f.shut[1] == "" {
+		t.Errorf("answered %v, closed %q", h.Err, f.shut[1])
+	}
+}
+
 // TestLongMultiRead: what a multiRead asks for beyond its limit is not made.
 func TestLongMultiRead(t *testing.T) {
 	cfg := testConfig()

@@ -44,7 +44,7 @@ type Config struct {
 	ContainerInterval  int64           // between sweeps
 	ContainerPerMinute int64           // deletions at most
 	ContainerNeverUsed int64           // age at which a container that never had a child goes; 0 = never
-	MaxRecord          int             // bytes of a transaction with header and digest that logs and servers take; 0 = any
+	MaxRecord          int             // bytes of a transaction with header and digest, or of identities, that logs and servers take; 0 = any
 	Limits             Limits
 }
 

@@ -167,14 +167,25 @@ func (r *Replica) authenticate(c *conn, h wire.RequestHeader, d *jute.Decoder) {
 		r.close(c, "refused by the "+string(p.Scheme)+" scheme")
 		return
 	}
-	if outcome != auth.Accepted {
+	all := auth.AddIDs(c.ids, ids...)
+	if outcome != auth.Accepted || r.tooMany(all) {
 		r.stats.AuthFailed++
 		r.reply(c, h.Xid, 0, wire.CodeAuthFailed)
 		r.close(c, "authentication failed")
 		return
 	}
-	c.ids = auth.AddIDs(c.ids, ids...)
+	c.ids = all
 	r.reply(c, h.Xid, 0, wire.CodeOK)
+}
+
+// tooMany reports whether identities are more than goes with a request that a
+// learner forwards: the leader would drop the learner for the packet.
+func (r *Replica) tooMany(ids []wire.ID) bool {
+	size := 0
+	for i := range ids {
+		size += 8 + len(ids[i].Scheme) + len(ids[i].ID)
+	}
+	return r.cfg.MaxRecord > 0 && size > r.cfg.MaxRecord
 }
 
 // countName counts the name of an ensemble that a client has sent; outcome is
