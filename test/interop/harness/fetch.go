@@ -112,6 +112,21 @@ func Jars(t testing.TB) string {
 	return filepath.Join(jars, "*") + ":" + filepath.Join(logger, "*")
 }
 
+// KafkaJars fetches Apache Kafka and what it needs through Maven and returns the
+// class path.
+func KafkaJars(t testing.TB) string {
+	t.Helper()
+	pom := Source("applications", "kafka.xml")
+	text, err := os.ReadFile(pom)
+	if err != nil {
+		t.Fatal(err)
+	}
+	jars := fetchOnce(t, "kafka", string(text), func(dir string) error {
+		return run(Root(), "mvn", "-q", "-B", "-f", pom, "dependency:copy-dependencies", "-DoutputDirectory="+dir)
+	})
+	return filepath.Join(jars, "*")
+}
+
 // JavaCommand is a java command line on Apache's jars. The options favour a
 // short start: the ring starts many small processes.
 func JavaCommand(t testing.TB, options []string, class string, args ...string) *exec.Cmd {
