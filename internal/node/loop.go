@@ -224,15 +224,22 @@ func (l *loop) rearm(now replica.Time) {
 	})
 }
 
-// ticker brings time into the loop.
+// ticker brings time into the loop. A member that stops needs it until the end:
+// by it a leader without followers notices that what is in flight can be
+// answered no more. A server alone must not have sessions expire while it hears
+// nobody.
 func (n *Node) ticker(every time.Duration) {
+	end := n.stopping
+	if n.member != nil {
+		end = n.halted
+	}
 	t := time.NewTicker(every)
 	defer t.Stop()
 	for {
 		select {
 		case <-t.C:
 			n.inbox.put(item{event: replica.Event{Kind: replica.Tick}, tick: true})
-		case <-n.stopping:
+		case <-end:
 			return
 		}
 	}

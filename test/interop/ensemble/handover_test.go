@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"zooid/test/interop/harness"
+	"zooid/test/interop/raw"
 )
 
 // TestHandOver: a leader of ours that is asked to has another member lead, of
@@ -47,5 +49,30 @@ func TestHandOver(t *testing.T) {
 		g.survived(e)
 		l.check(e)
 		checkEqual(t, e)
+	})
+}
+
+// TestStopWithoutQuorum: a leader that is told to stop when its followers are
+// gone already, as when all members are stopped one after another, notices that
+// what is in flight can be answered no more, and does not wait for it. Apache's
+// server answers nothing that is in flight.
+func TestStopWithoutQuorum(t *testing.T) {
+	each(t, func(t *testing.T, kinds []harness.Kind) {
+		e := harness.StartEnsemble(t, harness.EnsembleOptions{
+			Kinds: kinds,
+			// Long enough to be told before it has noticed by itself.
+			TickTime:   3 * time.Second,
+			Properties: []string{"zookeeper.request_throttler.shutdownTimeout=600000"},
+		})
+		leader := e.WaitRoles()
+		c, _ := open(t, leader, sessionTimeout)
+		e.Kill(e.Followers()...)
+		if err := c.Send(raw.Frame(1, raw.OpCreate, raw.Create("/late", nil, raw.World, ephemeral))); err != nil {
+			t.Fatal(err)
+		}
+		harness.Until(t, "the write is in flight", leader.Done(), func() bool {
+			return leader.Metric("zk_outstanding_requests") != "0"
+		})
+		leader.Stop() // fails when it takes longer than the ring's patience
 	})
 }
