@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"zooid/internal/vfs"
 	"zooid/internal/wire"
@@ -275,5 +276,21 @@ func TestMeasured(t *testing.T) {
 	s.leakFreeAfter(c, w)
 	if m := s.metrics; m.OutstandingChangesQueued.Value() == 0 || m.OutstandingChangesQueued.Value() != m.OutstandingChangesRemoved.Value() {
 		t.Errorf("outstanding changes: %d queued, %d removed", m.OutstandingChangesQueued.Value(), m.OutstandingChangesRemoved.Value())
+	}
+}
+
+// TestSweepsAsOftenAsAsked: the loop looks at its clock as often as sweeps for
+// containers and nodes with a time to live are asked for, down to 5 ms.
+func TestSweepsAsOftenAsAsked(t *testing.T) {
+	for lines, want := range map[string]time.Duration{
+		"":                                   250 * time.Millisecond,
+		"tickTime=200":                       50 * time.Millisecond,
+		"znode.container.checkIntervalMs=60": 60 * time.Millisecond,
+		"znode.container.checkIntervalMs=1":  5 * time.Millisecond,
+		"tickTime=200\nznode.container.checkIntervalMs=60": 50 * time.Millisecond,
+	} {
+		if every := start(t, lines).tickEvery(); every != want {
+			t.Errorf("with %q the loop looks at its clock every %v, want %v", lines, every, want)
+		}
 	}
 }

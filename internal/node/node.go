@@ -180,10 +180,12 @@ func (n *Node) startServing() error {
 }
 
 // tickEvery is how often the loop looks at its clock: often enough for the
-// session buckets, which are one tick long.
+// session buckets, which are one tick long, and for the sweeps for containers
+// and nodes with a time to live.
 func (n *Node) tickEvery() time.Duration {
 	every := time.Duration(n.cfg.TickTimeMs) * time.Millisecond / 4
-	return min(max(every, 5*time.Millisecond), 250*time.Millisecond)
+	sweeps := time.Duration(n.cfg.ContainerCheckIntervalMs) * time.Millisecond
+	return min(max(min(every, sweeps), 5*time.Millisecond), 250*time.Millisecond)
 }
 
 func (n *Node) listen() error {
