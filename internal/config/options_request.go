@@ -93,7 +93,7 @@ var authOptions = []Option{
 		Doc:    "Check no ACL at all. Only `yes` switches it on.",
 		fields: bind(func(c *Config) any { return &c.SkipACL })},
 	{Key: "enableEagerACLCheck", Type: Bool, Default: "false", Since: "3.6.0",
-		Doc:    "A learner checks the ACL of a write before it forwards it.",
+		Doc:    "A member of an ensemble refuses a client's write that an ACL forbids itself, before it becomes a transaction.",
 		fields: bind(func(c *Config) any { return &c.EnableEagerACLCheck })},
 	{Key: "DigestAuthenticationProvider.enabled", Type: Bool, Default: "true", Since: "3.7",
 		Doc:    "Offer the scheme digest.",

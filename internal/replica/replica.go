@@ -34,6 +34,7 @@ type Config struct {
 	SnapSize           int64  // log bytes between snapshots, before jitter; 0 = off
 	Auth               *auth.Policy
 	EnforceAuth        []string // schemes of which one is required; empty = none
+	EagerACL           bool     // refuse a write that an ACL forbids without asking the leader
 	EnforceQuota       bool
 	ExtendedTypes      bool
 	Emulate353         bool

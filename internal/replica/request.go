@@ -93,6 +93,11 @@ func (r *Replica) request(c *conn, frame []byte, at int64) {
 	if h.Type == wire.OpCloseSession && c.sess != nil && c.sess.local {
 		c.sess.closing = true // nothing that comes behind it counts
 	} else if h.Type.Writes() && !failsBeforePrep(h.Type, d) {
+		if code := r.eager(c, h.Type, d); code != wire.CodeOK {
+			c.answered++
+			r.reply(c, h.Xid, 0, code)
+			return
+		}
 		r.write(c, h, frame, d.Offset(), at)
 		return
 	}
