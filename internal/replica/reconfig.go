@@ -283,10 +283,13 @@ func (r *Replica) seeNewLeader() {
 
 // isCommitted says whether the configuration of NEWLEADER is in force. One of a
 // transaction that the leader has not committed yet is only seen: Apache's leader
-// sends the last-seen one, whatever becomes of it.
+// sends the last-seen one, whatever becomes of it. Such a transaction is of the
+// leader's own epoch: what it had seen of any other is in force once it leads,
+// even one of a later epoch, which only files can hold that outlived their data.
 func (r *Replica) isCommitted(m *ensemble.Membership) bool {
 	p := r.peer
-	return m.Version <= max(p.committed, r.tree.LastZxid(), zab.EpochStart(p.learner.Epoch()))
+	epoch := p.learner.Epoch()
+	return zab.EpochOf(m.Version) != epoch || m.Version <= max(p.committed, r.tree.LastZxid(), zab.EpochStart(epoch))
 }
 
 // activated takes the commit of a reconfiguration.

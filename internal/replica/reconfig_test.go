@@ -365,6 +365,24 @@ func TestUnfinishedReconfigs(t *testing.T) {
 	})
 }
 
+// TestSeenByAnEarlierHistory: a last-seen configuration whose version is ahead of
+// all that this history has, as when the files of the configuration outlive the
+// data, is taken by leader and followers alike.
+func TestSeenByAnEarlierHistory(t *testing.T) {
+	seen := strings.ReplaceAll(threeVoters, " ", "\n") + "\n" + line(4, "participant")
+	next, err := ensemble.Parse([]byte(seen))
+	if err != nil {
+		t.Fatal(err)
+	}
+	next = next.At(7 << 32)
+	c, _ := reconfigCluster(t, threeVoters, func(_ int64, cfg *Config) {
+		cfg.Ensemble.Current, cfg.Ensemble.Next = cfg.Ensemble.Current.At(1<<32), next
+	})
+	c.start()
+	c.serving()
+	c.sameConfig(next.Text())
+}
+
 // TestWrongReconfigs: the checks come in Apache's order.
 func TestWrongReconfigs(t *testing.T) {
 	c, _ := reconfigCluster(t, threeVoters, func(id int64, cfg *Config) { cfg.Auth.SkipACL = false })
