@@ -104,7 +104,7 @@ func (p *parser) ensemble() {
 	}
 	if c.ServerID == NoID {
 		p.refuse(&Error{File: strings.TrimSuffix(c.DataDir, "/") + "/myid",
-			Text: "the file is missing; write the number N of the own server.N line into it"})
+			Text: "the file is missing or holds -1; write the number N of the own server.N line into it"})
 	}
 	if _, ok := c.Members.Member(c.ServerID); !ok && c.ServerID != NoID {
 		id := strconv.FormatInt(c.ServerID, 10)

@@ -116,8 +116,9 @@ func versionOf(name string) (version int64, ok bool) {
 	return version, err == nil
 }
 
-// ParseMyID reads a myid file: a number on the first line. An error is of type
-// Errors and names the file.
+// ParseMyID reads a myid file: a number on the first line. A negative one is no
+// member's, but a standalone server starts with it. An error is of type Errors
+// and names the file.
 func ParseMyID(name string, text []byte) (int64, error) {
 	line, _, _ := strings.Cut(string(text), "\n")
 	line = properties.Trim(line)
@@ -128,11 +129,8 @@ func ParseMyID(name string, text []byte) (int64, error) {
 		return refuse("no server id")
 	}
 	id, problem := parseNumber(line, 64, true)
-	switch {
-	case problem != "":
+	if problem != "" {
 		return refuse(`"` + properties.Printable(line) + `" is ` + problem)
-	case id < 0:
-		return refuse(properties.Printable(line) + " is negative")
 	}
 	return id, nil
 }

@@ -163,7 +163,7 @@ func (n *Node) tellRecovery(report *storage.Report, t *restorer) {
 func (n *Node) replicaConfig() replica.Config {
 	c := n.cfg
 	id := c.ServerID
-	if id == config.NoID {
+	if id < 0 { // none, or one that is no member's
 		id = 1
 	}
 	r := replica.Config{
