@@ -146,10 +146,17 @@ func classes(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sort.Strings(sources)
 	if len(sources) == 0 {
 		return Cache("java-classes")
 	}
+	return compiled(t, "java-classes", Jars(t), sources, "")
+}
+
+// compiled compiles Java sources into the folder .cache/name. A class that is
+// named then works on the folder.
+func compiled(t testing.TB, name, cp string, sources []string, then string) string {
+	t.Helper()
+	sort.Strings(sources)
 	var key strings.Builder
 	for _, path := range sources {
 		text, err := os.ReadFile(path)
@@ -158,10 +165,37 @@ func classes(t testing.TB) string {
 		}
 		key.Write(text)
 	}
-	cp := Jars(t)
-	return fetchOnce(t, "java-classes", key.String(), func(dir string) error {
-		return run(Root(), "javac", append([]string{"-nowarn", "-cp", cp, "-d", dir}, sources...)...)
+	return fetchOnce(t, name, key.String(), func(dir string) error {
+		err := run(Root(), "javac", append([]string{"-nowarn", "-cp", cp, "-d", dir}, sources...)...)
+		if err == nil && then != "" {
+			err = run(Root(), "java", "-cp", dir+":"+cp, then, dir)
+		}
+		return err
 	})
+}
+
+// ApacheTests fetches Apache's own tests and returns the class path to run them
+// with. In front of it are the classes of test/interop/apache/java: RunTests,
+// and, unless Apache's server is under test, those that put Zooid in its place.
+func ApacheTests(t testing.TB) string {
+	t.Helper()
+	pom := Source("apache", "pom.xml")
+	text, err := os.ReadFile(pom)
+	if err != nil {
+		t.Fatal(err)
+	}
+	jars := fetchOnce(t, "apache-tests", string(text), func(dir string) error {
+		return run(Root(), "mvn", "-q", "-B", "-f", pom, "dependency:copy-dependencies", "-DexcludeTransitive=true", "-DoutputDirectory="+dir)
+	})
+	cp := filepath.Join(jars, "*") + ":" + Jars(t)
+	if UnderTest() == Java {
+		return compiled(t, "apache-run", cp, []string{Source("apache", "java", "RunTests.java")}, "") + ":" + cp
+	}
+	sources, err := filepath.Glob(Source("apache", "java", "*.java"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return compiled(t, "apache-classes", cp, sources, "zooid.Patch") + ":" + cp
 }
 
 // Python fetches kazoo into a virtual environment and returns its python.
