@@ -175,8 +175,8 @@ func compiled(t testing.TB, name, cp string, sources []string, then string) stri
 }
 
 // ApacheTests fetches Apache's own tests and returns the class path to run them
-// with. In front of it are the classes of test/interop/apache/java: RunTests,
-// and, unless Apache's server is under test, those that put Zooid in its place.
+// with. In front of it are the classes of test/interop/apache/java: RunTests, and
+// those that put Zooid in the place of Apache's server.
 func ApacheTests(t testing.TB) string {
 	t.Helper()
 	pom := Source("apache", "pom.xml")
@@ -188,9 +188,6 @@ func ApacheTests(t testing.TB) string {
 		return run(Root(), "mvn", "-q", "-B", "-f", pom, "dependency:copy-dependencies", "-DexcludeTransitive=true", "-DoutputDirectory="+dir)
 	})
 	cp := filepath.Join(jars, "*") + ":" + Jars(t)
-	if UnderTest() == Java {
-		return compiled(t, "apache-run", cp, []string{Source("apache", "java", "RunTests.java")}, "") + ":" + cp
-	}
 	sources, err := filepath.Glob(Source("apache", "java", "*.java"))
 	if err != nil {
 		t.Fatal(err)
