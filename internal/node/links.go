@@ -55,7 +55,11 @@ func (h *linkHandler) Snapshot(l *quorumport.Link, r io.Reader) error {
 	n, begin := h.m.n, time.Now()
 	state := replica.NewRestore(n.core.r.Config())
 	tell := h.m.progress(zab.LinkID(l.ID()), "loading the snapshot of the leader")
-	info, err := storage.ReadStream(r.(*quorumport.LinkReader), n.storageLimits(), state, tell)
+	var info *storage.SnapshotInfo
+	err := aside(func() (err error) {
+		info, err = storage.ReadStream(r.(*quorumport.LinkReader), n.storageLimits(), state, tell)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("the snapshot of the leader: %w", err)
 	}
@@ -107,11 +111,15 @@ func (m *member) stream(s *replica.Stream) {
 	}
 	link.Send(s.Head)
 	if snap := s.Snapshot; snap != nil {
-		link.Stream(func(w io.Writer) error { return m.sendSnapshot(link, w, snap) })
+		link.Stream(func(w io.Writer) error {
+			return aside(func() error { return m.sendSnapshot(link, w, snap) })
+		})
 		return
 	}
 	after, upto := s.After, s.Upto
-	link.Stream(func(w io.Writer) error { return m.sendLog(link, w, after, upto) })
+	link.Stream(func(w io.Writer) error {
+		return aside(func() error { return m.sendLog(link, w, after, upto) })
+	})
 }
 
 // sendSnapshot writes a snapshot as a learner takes it.

@@ -14,8 +14,9 @@ import (
 
 // snapshotStep is how many bytes are written to disk at a time: the disk is
 // set to work on each step as soon as it is complete, so that a sync of the
-// log never has to wait for a whole snapshot's dirty pages.
-const snapshotStep = 1 << 20
+// log never has to wait for a whole snapshot's dirty pages. A disk that takes a
+// megabyte in some milliseconds makes the log wait as long behind it.
+const snapshotStep = 256 << 10
 
 // SnapshotOptions are the settings of a SnapshotWriter.
 type SnapshotOptions struct {
@@ -26,7 +27,7 @@ type SnapshotOptions struct {
 }
 
 // defaultSyncEach bounds what waits in the page cache for the disk.
-const defaultSyncEach = 8 << 20
+const defaultSyncEach = 1 << 20
 
 // SnapshotWriter writes one snapshot. The file gets its name only when it is
 // whole and durable: a crash before leaves none. Used by one goroutine at a

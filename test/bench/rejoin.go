@@ -26,8 +26,10 @@ func (b *bench) ensembleMillion(ctx context.Context, server string, rows map[str
 		}
 	}
 	if rows["e-wiped"] != nil {
-		if err := e.rejoin(ctx, rows); err != nil {
-			return err
+		for range b.rounds {
+			if err := e.rejoin(ctx, rows); err != nil {
+				return err
+			}
 		}
 	}
 	if rows["e-big-kill"] != nil {
