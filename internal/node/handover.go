@@ -20,14 +20,15 @@ var ErrStays = errors.New("the leadership is not handed over")
 // write. Clients are not disconnected by it. It returns once this server follows
 // the other one, or ErrStays.
 func (n *Node) HandOver() error {
-	if n.member == nil || !n.member.handOver() {
+	if n.member == nil || !n.member.handOver(false) {
 		return ErrStays
 	}
 	return nil
 }
 
-// handOver is HandOver, and says whether another server leads.
-func (m *member) handOver() bool {
+// handOver is HandOver, and says whether another server leads; leaving says that
+// this one stops then, and what it asks of the others.
+func (m *member) handOver(leaving bool) bool {
 	if wire.PeerState(m.state.Load()) != wire.Leading {
 		return false
 	}
@@ -37,7 +38,7 @@ func (m *member) handOver() bool {
 	}
 	done := m.heir
 	m.heirLock.Unlock()
-	m.n.inbox.put(item{event: replica.Event{Kind: replica.HandOver, Peer: &replica.PeerEvent{}}})
+	m.n.inbox.put(item{event: replica.Event{Kind: replica.HandOver, Peer: &replica.PeerEvent{Leaving: leaving}}})
 	timer := time.NewTimer(handOverWithin)
 	defer timer.Stop()
 	select {

@@ -278,7 +278,7 @@ func (n *Node) Stop() error {
 
 func (n *Node) stop() error {
 	if n.member != nil {
-		n.member.handOver()
+		n.member.handOver(true)
 	}
 	n.serving.Store(false)
 	close(n.stopping)

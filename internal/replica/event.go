@@ -53,7 +53,7 @@ const (
 	Reach
 	// Consulted is the word of the oracle: Grants.
 	Consulted
-	// HandOver asks a leader to have another server lead.
+	// HandOver asks a leader to have another server lead: Leaving.
 	HandOver
 	// LinkUp is a connection between a learner and its leader: Link, Term.
 	LinkUp
@@ -79,6 +79,7 @@ type PeerEvent struct {
 	Vote    *wire.Notification
 	Lost    bool
 	Grants  bool
+	Leaving bool // this server is about to stop
 	Link    zab.LinkID
 	Term    uint64
 	Why     string

@@ -11,15 +11,15 @@ import (
 // committed. Once a voter holds all of it this server votes for that one. Apache's
 // server has no such thing: it stops, and the others find out.
 
-// beginHandOver has another server lead.
-func (r *Replica) beginHandOver() {
+// beginHandOver has another server lead; leaving says that this one stops then.
+func (r *Replica) beginHandOver(leaving bool) {
 	p := r.peer
 	refusal := "this server does not lead"
 	if r.leader != nil {
 		if r.leader.HandingOver() {
 			return
 		}
-		refusal = r.leader.HandOver()
+		refusal = r.leader.HandOver(leaving)
 	}
 	if refusal != "" {
 		p.out.Stays = true

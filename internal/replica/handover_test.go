@@ -109,6 +109,37 @@ func TestHandOverNeedsAnHeir(t *testing.T) {
 	}
 }
 
+// TestLeavingWithoutAQuorum: a leader that stops does not have another server lead
+// which then has no quorum: that one would serve for a while, and lead nobody. If
+// the leader stays it hands over.
+func TestLeavingWithoutAQuorum(t *testing.T) {
+	for _, leaving := range []bool{true, false} {
+		var stays []int64
+		c := newCluster(t, threeVoters, nil)
+		c.seen = func(s *server, fx *Effects) {
+			if fx.Ensemble.Stays {
+				stays = append(stays, s.id)
+			}
+		}
+		c.start()
+		leader, other := c.serving(), c.another()
+		for _, s := range c.servers {
+			if s != leader && s != other {
+				delete(c.servers, s.id)
+				c.isolate(s.id)
+			}
+		}
+		leader.peer(HandOver, PeerEvent{Leaving: leaving})
+		c.settle()
+		if got := len(stays) == 1 && stays[0] == leader.id; got != leaving {
+			t.Errorf("leaving %v: %v stay", leaving, stays)
+		}
+		if said := strings.Contains(c.story(), "the others are no quorum"); said != leaving {
+			t.Errorf("leaving %v: the leader says why: %v", leaving, said)
+		}
+	}
+}
+
 // TestHandOverEnds: if nobody comes to hold everything the leader goes all the
 // same, after half a tick, and what it had proposed is committed by the next one.
 func TestHandOverEnds(t *testing.T) {

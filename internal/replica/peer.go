@@ -371,7 +371,7 @@ func (r *Replica) peerEvent(e *Event) {
 	case Consulted:
 		r.consulted(ev.Grants)
 	case HandOver:
-		r.beginHandOver()
+		r.beginHandOver(ev.Leaving)
 	case LinkUp:
 		r.linkUp(ev.Link, ev.Term)
 	case LinkDown:

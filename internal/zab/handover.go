@@ -9,8 +9,9 @@ import "slices"
 // write is disappointed: the successor has it.
 
 // HandOver has the leader propose nothing from now on, if there is somebody to
-// take over: a voter that is in sync and may lead. It returns why not, or "".
-func (l *Leader) HandOver() (refusal string) {
+// take over: a voter that is in sync and may lead, and, if this server is leaving,
+// others that are a quorum with it. It returns why not, or "".
+func (l *Leader) HandOver(leaving bool) (refusal string) {
 	switch {
 	case l.phase != broadcasting || l.ceded:
 		return "the leader is not established"
@@ -18,6 +19,8 @@ func (l *Leader) HandOver() (refusal string) {
 		return "a reconfiguration is under way"
 	case !slices.ContainsFunc(l.learners, l.mayLead):
 		return "no other voter is in sync"
+	case leaving && !l.quorums.Contains(l.follows):
+		return "without this server the others are no quorum"
 	}
 	l.handing = true
 	return ""
@@ -39,6 +42,13 @@ func (l *Leader) Heir() int64 {
 		}
 	}
 	return heir
+}
+
+// follows says whether a server is another voter that is in sync.
+func (l *Leader) follows(id int64) bool {
+	return slices.ContainsFunc(l.learners, func(k *LearnerLink) bool {
+		return k.SID == id && !k.Observer && k.InSync()
+	})
 }
 
 func (l *Leader) mayLead(k *LearnerLink) bool {

@@ -48,17 +48,7 @@ func (l *Leader) Abandoned() bool {
 // Ready says whether a quorum of a configuration follows and is in sync, so that
 // it can be made the next one (Leader.isQuorumSynced).
 func (l *Leader) Ready(q *Quorum) bool {
-	return q.Contains(func(id int64) bool {
-		if id == l.opt.Self {
-			return true
-		}
-		for _, k := range l.learners {
-			if k.SID == id && !k.Observer && k.InSync() {
-				return true
-			}
-		}
-		return false
-	})
+	return q.Contains(func(id int64) bool { return id == l.opt.Self || l.follows(id) })
 }
 
 // Successor is the voter of q, other than this server, that holds the most of
