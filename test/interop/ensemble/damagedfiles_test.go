@@ -35,7 +35,7 @@ var damagedFiles = []damagedFile{
 	{currentEpoch, "7", 1, []string{"the accepted epoch 1 is less than the current epoch 7", "write the epoch of the last transaction, 1, into that"}},
 	{"myid", "", 2, []string{"no server id", "allowed is the number N of the own server.N line"}},
 	{"myid", "one\n", 2, []string{"one", "allowed is the number N"}},
-	{"myid", "-1\n", 2, []string{"-1 is negative", "allowed is the number N"}},
+	{"myid", "-1\n", 2, []string{"holds -1", "write the number N"}},
 }
 
 // TestDamagedMemberFiles: a member whose epoch files or myid are damaged does not
