@@ -97,34 +97,34 @@ func ZooidBinary(t testing.TB) string {
 // returns the class path, a logger that writes to standard error included.
 func Jars(t testing.TB) string {
 	t.Helper()
-	pom := Source("java", "pom.xml")
-	text, err := os.ReadFile(pom)
-	if err != nil {
-		t.Fatal(err)
-	}
-	jars := fetchOnce(t, "java", string(text), func(dir string) error {
-		return run(Root(), "mvn", "-q", "-B", "-f", pom, "dependency:copy-dependencies", "-DoutputDirectory="+dir)
-	})
+	jars := jarsOf(t, "java", Source("java", "pom.xml"))
 	logger := fetchOnce(t, "java-logger", loggerVersion, func(dir string) error {
 		return run(Root(), "mvn", "-q", "-B", "dependency:copy",
 			"-Dartifact=org.slf4j:slf4j-simple:"+loggerVersion, "-DoutputDirectory="+dir)
 	})
-	return filepath.Join(jars, "*") + ":" + filepath.Join(logger, "*")
+	return jars + ":" + filepath.Join(logger, "*")
+}
+
+// jarsOf fetches what a Maven project depends on into the folder .cache/name,
+// and returns the class path.
+func jarsOf(t testing.TB, name, pom string, options ...string) string {
+	t.Helper()
+	text, err := os.ReadFile(pom)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := fetchOnce(t, name, string(text), func(dir string) error {
+		args := append([]string{"-q", "-B", "-f", pom, "dependency:copy-dependencies", "-DoutputDirectory=" + dir}, options...)
+		return run(Root(), "mvn", args...)
+	})
+	return filepath.Join(dir, "*")
 }
 
 // KafkaJars fetches Apache Kafka and what it needs through Maven and returns the
 // class path.
 func KafkaJars(t testing.TB) string {
 	t.Helper()
-	pom := Source("applications", "kafka.xml")
-	text, err := os.ReadFile(pom)
-	if err != nil {
-		t.Fatal(err)
-	}
-	jars := fetchOnce(t, "kafka", string(text), func(dir string) error {
-		return run(Root(), "mvn", "-q", "-B", "-f", pom, "dependency:copy-dependencies", "-DoutputDirectory="+dir)
-	})
-	return filepath.Join(jars, "*")
+	return jarsOf(t, "kafka", Source("applications", "kafka.xml"))
 }
 
 // JavaCommand is a java command line on Apache's jars. The options favour a
@@ -179,15 +179,7 @@ func compiled(t testing.TB, name, cp string, sources []string, then string) stri
 // those that put Zooid in the place of Apache's server.
 func ApacheTests(t testing.TB) string {
 	t.Helper()
-	pom := Source("apache", "pom.xml")
-	text, err := os.ReadFile(pom)
-	if err != nil {
-		t.Fatal(err)
-	}
-	jars := fetchOnce(t, "apache-tests", string(text), func(dir string) error {
-		return run(Root(), "mvn", "-q", "-B", "-f", pom, "dependency:copy-dependencies", "-DexcludeTransitive=true", "-DoutputDirectory="+dir)
-	})
-	cp := filepath.Join(jars, "*") + ":" + Jars(t)
+	cp := jarsOf(t, "apache-tests", Source("apache", "pom.xml"), "-DexcludeTransitive=true") + ":" + Jars(t)
 	sources, err := filepath.Glob(Source("apache", "java", "*.java"))
 	if err != nil {
 		t.Fatal(err)
