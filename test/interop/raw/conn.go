@@ -51,6 +51,22 @@ func DialWithin(addr string, patience time.Duration) (*Conn, error) {
 // Close closes the socket without a closeSession.
 func (c *Conn) Close() { _ = c.Net.Close() }
 
+// Leave ends the connection from this side and returns when the server has
+// ended it too; ErrSilent when the server does not.
+func (c *Conn) Leave() error {
+	defer c.Close()
+	if half, ok := c.Net.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite() // it fails only when the server was first
+	}
+	for {
+		if _, err := c.Recv(); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+}
+
 // Send writes frames, each with its length in front, in one piece.
 func (c *Conn) Send(frames ...[]byte) error {
 	var out Bytes

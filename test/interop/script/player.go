@@ -92,10 +92,7 @@ func (p *Player) Play(s Step) (Outcome, error) {
 	case Open, Resume:
 		err = p.open(s, &out)
 	case Drop:
-		if c := p.conns[s.Conn]; c != nil {
-			c.Close()
-			p.conns[s.Conn] = nil
-		}
+		err = p.leave(s.Conn)
 	case Send:
 		err = p.send(s, &out)
 	case Raw:
@@ -121,9 +118,8 @@ func (p *Player) open(s Step, out *Outcome) error {
 			req.Passwd[3] ^= 0x40
 		}
 	}
-	if c := p.conns[s.Conn]; c != nil {
-		c.Close()
-		p.conns[s.Conn] = nil
+	if err := p.leave(s.Conn); err != nil {
+		return err
 	}
 	c, err := raw.Dial(p.addr)
 	if err != nil {
@@ -152,6 +148,22 @@ func (p *Player) open(s Step, out *Outcome) error {
 		return nil
 	}
 	p.conns[s.Conn], p.owner[s.Conn] = c, s.Session
+	return nil
+}
+
+// leave drops the connection of a slot and waits until the server has seen it.
+// An Apache server that sees it late forgets the session's next connection with
+// it (ServerCnxnFactory.removeCnxnFromSessionMap), and a later move of the
+// session leaves that one open.
+func (p *Player) leave(slot int) error {
+	c := p.conns[slot]
+	if c == nil {
+		return nil
+	}
+	p.conns[slot] = nil
+	if err := c.Leave(); err != nil {
+		return fmt.Errorf("c%d, dropping its connection: %w", slot, err)
+	}
 	return nil
 }
 
