@@ -54,6 +54,7 @@ type Conn struct {
 	writing  bool // somebody is at the socket
 	full     bool // the socket takes no more; it is announced when it does
 	answered int64
+	more     bool // the core has more replies, for which it waits for room
 	large    []largeMark
 	curious  bool // the poller waits for a change of what mu guards
 	closing  bool // the core is through with it: close once the output is written

@@ -4,7 +4,8 @@ import "golang.org/x/sys/unix"
 
 // Drainer gives the replies that the core holds for a connection.
 type Drainer interface {
-	Drain(id uint32, dst []byte) (out []byte, answered, frames int)
+	// more asks for Core.Room once there is room for more.
+	Drain(id uint32, dst []byte) (out []byte, answered, frames int, more bool)
 }
 
 // Deliver moves the core's replies into the connection's output. It is called
@@ -16,8 +17,8 @@ func (c *Conn) Deliver(d Drainer) int {
 		c.out = takeOutput()
 	}
 	before := c.unread()
-	out, answered, frames := d.Drain(c.id, c.out)
-	c.out = out
+	out, answered, frames, more := d.Drain(c.id, c.out)
+	c.out, c.more = out, more
 	c.answered += int64(answered)
 	if len(c.large) > 0 {
 		c.freeLarge(c.answered)
@@ -117,7 +118,14 @@ func (c *Conn) Flush() {
 	} else if c.dead {
 		c.kick()
 	}
+	room := c.more && !c.dead && !c.ended && c.unread() < maxUnread
+	if room {
+		c.more = false
+	}
 	c.mu.Unlock()
+	if room {
+		c.port.Core.Room(c)
+	}
 }
 
 // putBack leaves what the socket did not take in front of what came meanwhile;

@@ -43,6 +43,9 @@ type Core interface {
 	// Batch hands over whole frames and the memory they stand in; the core
 	// gives that back with Recycle.
 	Batch(c *Conn, frames []byte, mem *Buffer, requests int)
+	// Room says that replies have been taken of a connection of which the core
+	// has more.
+	Room(c *Conn)
 	// Closed says that the connection is gone. The core calls Release once it
 	// has forgotten the id.
 	Closed(c *Conn)

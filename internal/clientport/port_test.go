@@ -46,13 +46,13 @@ func (e *echo) reply(c *Conn, frames []byte, n int) {
 	c.Flush()
 }
 
-func (e *echo) Drain(id uint32, dst []byte) ([]byte, int, int) {
+func (e *echo) Drain(id uint32, dst []byte) ([]byte, int, int, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	dst = append(dst, e.out[id]...)
 	n := e.count[id]
 	e.out[id], e.count[id] = e.out[id][:0], 0
-	return dst, n, n
+	return dst, n, n, false
 }
 
 func (e *echo) Open(c *Conn, body []byte) {
@@ -109,6 +109,8 @@ func (e *echo) Closed(c *Conn) {
 }
 
 func (e *echo) Serving() bool { return true }
+
+func (e *echo) Room(*Conn) {}
 
 func (e *echo) Settle() {}
 

@@ -236,6 +236,40 @@ func TestClientThatDoesNotRead(t *testing.T) {
 	s.leakFreeAfter(setup, lazy, lazyWrite)
 }
 
+// TestManyLargeReplies: a few bytes can ask for many; the server makes of them
+// what the client takes, behind a write and with watches too.
+func TestManyLargeReplies(t *testing.T) {
+	const n, size = 500, 100 << 10
+	s := start(t)
+	setup := s.connect()
+	setup.do(wire.OpCreate, create("/large", strings.Repeat("x", size), 0), wire.CodeOK)
+	for _, watch := range []bool{false, true} {
+		c := s.connect()
+		var batch []byte
+		if !watch {
+			batch = c.request(wire.OpSetData, set("/large", strings.Repeat("y", size)))
+		}
+		for range n {
+			batch = append(batch, c.request(wire.OpGetData, get("/large", watch))...)
+		}
+		c.raw(batch)
+		until(t, "the first replies", func() bool {
+			left := s.metrics.OutstandingRequests.Value()
+			return left > 0 && left <= n-3
+		})
+		if left := s.metrics.OutstandingRequests.Value(); left < n/2 {
+			t.Errorf("%d of %d replies are not made yet, though nobody has read any", left, n)
+		}
+		for xid := int32(1); xid <= c.xid; xid++ {
+			if r := c.want(xid, wire.CodeOK); xid > 1 && len(r.body) != 4+size+68 {
+				t.Fatalf("reply %d has %d bytes", xid, len(r.body))
+			}
+		}
+		c.nc.Close()
+	}
+	s.leakFreeAfter(setup)
+}
+
 // TestStopUnderLoad stops a server under full load: what was acknowledged is
 // there after the restart, what was read is answered, and it is quick.
 func TestStopUnderLoad(t *testing.T) {

@@ -58,6 +58,11 @@ func (n *Node) Batch(c *clientport.Conn, frames []byte, mem *clientport.Buffer, 
 	}})
 }
 
+// Room has the loop go on with the replies of a connection.
+func (n *Node) Room(c *clientport.Conn) {
+	n.inbox.put(item{conn: c, event: replica.Event{Kind: replica.Room, Conn: replica.ConnID(c.ID())}})
+}
+
 // Closed tells the loop that a connection is gone.
 func (n *Node) Closed(c *clientport.Conn) {
 	n.inbox.leave(item{conn: c, event: replica.Event{Kind: replica.ConnClosed, Conn: replica.ConnID(c.ID())}})

@@ -60,6 +60,9 @@ func (r *Replica) commit(p *proposal) {
 	var h wire.TxnHeader
 	h.Decode(&d)
 	body := p.entry[wire.TxnHeaderSize : wire.TxnHeaderSize+p.body]
+	if r.waits.stalled > 0 {
+		r.answerBefore(p, &h)
+	}
 	r.tree.Apply(&h, body, &r.res)
 	r.stats.Commits++
 	r.fx.Ages = r.age(r.fx.Ages, h.Time)
@@ -160,33 +163,6 @@ func (r *Replica) compareDigest(p *proposal) {
 	want.Decode(&d)
 	if uint64(want.Digest) != r.tree.Digest() {
 		r.stats.DigestMismatches++
-	}
-}
-
-// release answers the requests that waited for the write that was just
-// answered, up to the next write of the session.
-func (r *Replica) release(c *conn) {
-	n := 0
-	for !c.gone && c.waiting() > 0 && c.mayPop() {
-		s := c.pop()
-		n++
-		if s.throttled {
-			r.throttled(c, s)
-			continue
-		}
-		d := jute.NewDecoder(c.frame(s))
-		var h wire.RequestHeader
-		h.Decode(&d)
-		c.timely = s.timely
-		r.answer(c, h, &d, s.at)
-		c.timely = false
-		if !c.gone {
-			c.trim(s)
-		}
-	}
-	r.waits.Released.add(n)
-	if n > 0 {
-		r.waits.Drained++
 	}
 }
 

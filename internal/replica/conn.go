@@ -27,9 +27,10 @@ type conn struct {
 	// and the frames of those that are not writes themselves.
 	slots    []slot
 	slotHead int
-	parked   []byte // frames that wait for a leader
-	parkedAt int64  // Time.Mono of arrival of the first
-	syncs    int    // SYNCs of the leader that have come for this connection's
+	reads    int     // how many of them are reads, heavy ones counted for several
+	stalled  bool    // the oldest could be answered, but there are too many replies
+	parked   []batch // wait for a leader, or for room (backlog.go)
+	syncs    int     // SYNCs of the leader that have come for this connection's
 	held     []byte
 	heldBase int // offset in the stream of held[0]
 
@@ -37,6 +38,13 @@ type conn struct {
 	// began to end.
 	timely bool
 	last   LastRequest
+}
+
+// batch is a run of whole frames.
+type batch struct {
+	frames    []byte
+	at        int64 // Time.Mono of arrival
+	throttled bool
 }
 
 // slot is one request whose reply is due at its place in the order.
@@ -64,13 +72,12 @@ const (
 
 // mayPop says whether the oldest waiting request can be answered now.
 func (c *conn) mayPop() bool {
+	if c.waiting() == 0 {
+		return false
+	}
 	switch c.slots[c.slotHead].kind {
 	case slotSync:
-		if c.syncs == 0 {
-			return false
-		}
-		c.syncs--
-		return true
+		return c.syncs > 0
 	case slotWrite:
 		return false
 	}
@@ -242,11 +249,12 @@ func (r *Replica) detach(c *conn) {
 }
 
 // Drain moves the replies and events of a connection to the end of dst and
-// returns how many requests they answer and how many frames they are.
-func (r *Replica) Drain(id uint32, dst []byte) (out []byte, answered, frames int) {
+// returns how many requests they answer and how many frames they are. more asks
+// for a Room event once the client has taken of them.
+func (r *Replica) Drain(id uint32, dst []byte) (out []byte, answered, frames int, more bool) {
 	c := r.conn(ConnID(id))
 	if c == nil {
-		return dst, 0, 0
+		return dst, 0, 0, false
 	}
 	c.dirty = false
 	if w := c.withheld; w != nil {
@@ -254,13 +262,13 @@ func (r *Replica) Drain(id uint32, dst []byte) (out []byte, answered, frames int
 		c.out = c.out[:copy(c.out, c.out[w.out:])]
 		c.answered, c.frames = c.answered-answered, c.frames-frames
 		*w = withheld{}
-		return dst, answered, frames
+		return dst, answered, frames, false
 	}
-	answered, frames = c.answered, c.frames
+	answered, frames, more = c.answered, c.frames, r.hasMore(c)
 	c.answered, c.frames = 0, 0
 	if len(dst) == 0 && len(c.out) > maxReplies { // too much to be copied
 		dst, c.out = c.out, nil
-		return dst, answered, frames
+		return dst, answered, frames, more
 	}
 	dst = append(dst, c.out...)
 	if cap(c.out) > maxKeptOut {
@@ -268,7 +276,7 @@ func (r *Replica) Drain(id uint32, dst []byte) (out []byte, answered, frames int
 	} else {
 		c.out = c.out[:0]
 	}
-	return dst, answered, frames
+	return dst, answered, frames, more
 }
 
 // maxKeptOut is the largest reply buffer, in bytes, that a connection keeps
@@ -292,6 +300,7 @@ func (c *conn) push(s slot, frame []byte) {
 	}
 	if s.kind != slotWrite {
 		c.waits.others++
+		c.reads += s.weight()
 	}
 	c.slots = append(c.slots, s)
 	c.waits.Pushed.add(c.waiting())
@@ -305,6 +314,7 @@ func (c *conn) pop() slot {
 	c.slotHead++
 	if s.kind != slotWrite {
 		c.waits.others--
+		c.reads -= s.weight()
 	}
 	if c.slotHead == len(c.slots) {
 		c.slots, c.slotHead = c.slots[:0], 0
@@ -318,6 +328,7 @@ func (c *conn) drop() {
 	for c.waiting() > 0 {
 		c.pop()
 	}
+	c.stall(false)
 	c.slots, c.slotHead, c.held, c.heldBase, c.parked = nil, 0, nil, 0, nil
 }
 

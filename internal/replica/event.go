@@ -32,6 +32,9 @@ const (
 	// ClientBatch is a run of whole frames, each with its length: Conn,
 	// Frames, At.
 	ClientBatch
+	// Room says that there is room for more replies of a connection of which
+	// Drain has said that there are more: Conn.
+	Room
 	// Durable says that the log holds everything up to Zxid.
 	Durable
 	// Tick lets time pass. Touched are the connections whose requests were

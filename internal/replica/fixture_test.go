@@ -86,14 +86,18 @@ func (f *fixture) connected(c ConnID) int64 {
 
 // frames drains what the connection was sent.
 func (f *fixture) frames(c ConnID) [][]byte {
-	out, _, _ := f.r.Drain(uint32(c), nil)
-	var all [][]byte
-	for len(out) > 0 {
-		n := int(binary.BigEndian.Uint32(out))
-		all = append(all, out[4:4+n])
-		out = out[4+n:]
+	out, _, _, _ := f.r.Drain(uint32(c), nil)
+	return cut(out)
+}
+
+// cut takes the length off each of a run of frames.
+func cut(b []byte) (frames [][]byte) {
+	for len(b) > 0 {
+		n := int(binary.BigEndian.Uint32(b))
+		frames = append(frames, b[4:4+n])
+		b = b[4+n:]
 	}
-	return all
+	return frames
 }
 
 type record interface{ Append([]byte) []byte }

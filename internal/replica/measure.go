@@ -40,6 +40,8 @@ type QueueSamples struct {
 type waiting struct {
 	conns  int // connections with requests that wait, writes included
 	others int // requests that wait and are no writes
+	// stalled counts the connections with requests that could be answered.
+	stalled int
 	QueueSamples
 }
 

@@ -55,6 +55,8 @@ type Config struct {
 type Limits struct {
 	List    int    // names in a turn of a list of children; a longer one than four turns is made in turns
 	Replies int    // bytes of replies that one call of ServeReads makes, but for the last one
+	Turn    int    // bytes of replies that one step makes for a connection, but for the last one (backlog.go)
+	Reads   int    // reads of a session that wait in front of a write (backlog.go)
 	Expire  int    // sessions that one step expires
 	Sweep   int    // nodes with an owner that one step of the container sweep looks at
 	Chunk   int    // bytes of the pieces of memory in which records wait for the log
@@ -68,6 +70,7 @@ type Limits struct {
 const (
 	listTurn     = 4 << 10
 	maxReplies   = 256 << 10
+	maxReads     = 64
 	maxMultiRead = 64 << 20
 	expireBudget = 256
 	sweepBudget  = 4096
@@ -78,6 +81,7 @@ const (
 func (l Limits) orDefault() Limits {
 	return Limits{
 		List: cmp.Or(l.List, listTurn), Replies: cmp.Or(l.Replies, maxReplies),
+		Turn: cmp.Or(l.Turn, maxReplies), Reads: cmp.Or(l.Reads, maxReads),
 		Expire: cmp.Or(l.Expire, expireBudget), Sweep: cmp.Or(l.Sweep, sweepBudget), Chunk: cmp.Or(l.Chunk, chunkSize),
 		Epoch: cmp.Or(l.Epoch, zab.LastCounter), MultiRead: cmp.Or(l.MultiRead, maxMultiRead),
 	}
@@ -234,6 +238,8 @@ func (r *Replica) Step(now Time, events []Event, fx *Effects) {
 			r.connClosed(e.Conn)
 		case ClientBatch:
 			r.clientBatch(e)
+		case Room:
+			r.goOn(e.Conn)
 		case Durable:
 			r.isDurable(e.Zxid)
 		case Tick:

@@ -304,7 +304,7 @@ func TestRequestsDoNotAllocate(t *testing.T) {
 		f.r.Step(f.now, events, &f.fx)
 		durable[0].Zxid = f.r.Proposed()
 		f.r.Step(f.now, durable, &f.fx)
-		out, _, _ = f.r.Drain(1, out[:0])
+		out, _, _, _ = f.r.Drain(1, out[:0])
 	}
 	for range 5000 {
 		write()
@@ -334,7 +334,7 @@ func BenchmarkSet(b *testing.B) {
 		f.r.Step(f.now, events, &f.fx)
 		durable[0].Zxid = f.r.Proposed()
 		f.r.Step(f.now, durable, &f.fx)
-		out, _, _ = f.r.Drain(1, out[:0])
+		out, _, _, _ = f.r.Drain(1, out[:0])
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/16, "ns/set")
 }

@@ -18,22 +18,36 @@ func (r *Replica) clientBatch(e *Event) {
 		return
 	}
 	c.heard = r.now.Mono
+	b := batch{e.Frames, e.At, e.Throttled}
 	if r.suspended {
-		c.park(e.Frames, e.At)
+		c.park(b)
 		return
 	}
 	if c.sess != nil && !c.sess.closing {
 		r.touch(c.sess)
 	}
-	for b := e.Frames; len(b) >= lengthSize && !c.gone; {
-		n := int(binary.BigEndian.Uint32(b))
-		if e.Throttled {
-			r.throttle(c, b[lengthSize:lengthSize+n], e.At)
-		} else {
-			r.request(c, b[lengthSize:lengthSize+n], e.At)
-		}
-		b = b[lengthSize+n:]
+	if len(c.parked) > 0 || !r.take(c, &b) {
+		c.park(b)
 	}
+}
+
+// take takes the requests of a batch as far as it may now, and reports whether
+// that was all.
+func (r *Replica) take(c *conn, b *batch) bool {
+	for len(b.frames) >= lengthSize && !c.gone {
+		if len(c.out) >= r.cfg.Limits.Turn || !r.mayBegin(c, b.frames) {
+			return false
+		}
+		end := lengthSize + int(binary.BigEndian.Uint32(b.frames))
+		frame := b.frames[lengthSize:end]
+		if b.throttled {
+			r.throttle(c, frame, b.at)
+		} else {
+			r.request(c, frame, b.at)
+		}
+		b.frames = b.frames[end:]
+	}
+	return true
 }
 
 // throttle answers a request with THROTTLEDOP when its turn comes.

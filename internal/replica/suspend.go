@@ -52,14 +52,6 @@ func (r *Replica) closeAll(why string) {
 	}
 }
 
-// park keeps requests of a client that waits for a leader.
-func (c *conn) park(frames []byte, at int64) {
-	if len(c.parked) == 0 {
-		c.parkedAt = at
-	}
-	c.parked = append(c.parked, frames...)
-}
-
 // resume goes on with the clients that waited.
 func (r *Replica) resume() {
 	p := r.peer
@@ -145,8 +137,5 @@ func (r *Replica) resumeConn(c *conn) {
 		}
 	}
 	r.release(c)
-	if frames := c.parked; len(frames) > 0 {
-		c.parked = nil
-		r.clientBatch(&Event{Kind: ClientBatch, Conn: c.id, Frames: frames, At: c.parkedAt})
-	}
+	r.unpark(c)
 }

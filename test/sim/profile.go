@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"math"
 	"math/rand/v2"
 
 	"zooid/internal/replica"
@@ -53,6 +54,9 @@ func drawProfile(rng *rand.Rand) profile {
 			Sweep: 1 + rng.IntN(4), Chunk: 1 + rng.IntN(1000),
 		}
 	}
+	// The model follows each request in the turn in which it comes; the ensembles
+	// have those of many turns.
+	p.limits.Turn, p.limits.Reads = math.MaxInt, math.MaxInt
 	if rng.IntN(6) == 0 {
 		p.large = 300 << 10
 	}

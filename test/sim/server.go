@@ -344,7 +344,7 @@ func (s *server) deliver() {
 		if c == nil || s.w.mutant(lateEvents) && s.w.chance(8) {
 			continue
 		}
-		out, answered, _ := s.r.Drain(uint32(id), nil)
+		out, answered, _, _ := s.r.Drain(uint32(id), nil) // all of it (profile.limits)
 		c.answered += int64(answered)
 		if s.w.mutant(lostReply) && s.w.chance(50) {
 			continue

@@ -117,9 +117,14 @@ func (l *life) touched() []replica.ConnID {
 func (l *life) deliver() {
 	for _, id := range l.fx.Dirty {
 		if c := l.conns[id]; c != nil {
-			out, answered, _ := l.r.Drain(uint32(id), nil)
+			out, answered, _, more := l.r.Drain(uint32(id), nil)
 			c.answered += int64(answered)
 			c.receive(out)
+			if more && !l.w.mutant(lostRoom) {
+				w := l.w
+				w.met("more replies than one turn makes")
+				l.after(w.upTo(w.prof.turnDelay), func() { l.put(replica.Event{Kind: replica.Room, Conn: id}) })
+			}
 		}
 	}
 }

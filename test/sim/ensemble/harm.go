@@ -313,14 +313,18 @@ func (w *world) describe() string {
 }
 
 // steady lets the calm go on: nobody may change its role, unless an epoch is
-// used up, and no session may end.
+// used up, no session may end, and whoever asks is answered on the connection
+// that it has.
 func (w *world) steady() {
 	epochs := map[int64]int64{}
 	for _, s := range w.named() {
 		epochs[s.id] = s.life.epoch
 	}
+	conns := map[*client]*conn{}
 	for _, c := range w.clients {
-		c.stable = c.id
+		c.stable, conns[c] = c.id, c.conn
+		c.send(&request{op: wire.OpSync, path: "/"}, &request{op: wire.OpGetData, path: "/n1"},
+			&request{op: wire.OpExists, path: "/n2"}, &request{op: wire.OpGetData, path: "/n3"})
 	}
 	usedUp := w.report.Counts["epoch used up"]
 	w.play(w.now+30*w.prof.tick, func() bool { return false })
@@ -331,8 +335,13 @@ func (w *world) steady() {
 		}
 	}
 	for _, c := range w.clients {
-		if c.stable != c.id {
+		switch {
+		case c.stable != c.id:
 			w.fail("stable", "client %d has lost its session although all was well", c.n)
+		case !another && c.conn != conns[c]:
+			w.fail("stable", "client %d has lost its connection although all was well", c.n)
+		case !another && len(c.sent) > 0 && c.sent[0].op != wire.OpPing:
+			w.fail("stable", "client %d was not answered although all was well: %v", c.n, c.sent)
 		}
 	}
 }

@@ -26,6 +26,7 @@ const (
 	logBeginsLate
 	foundAnyway
 	noTicks
+	lostRoom
 )
 
 const behindSnapshot = "scenarios/ZOOKEEPER-2832-snapshot-behind-log.txt"
@@ -58,4 +59,5 @@ var Mutants = []struct {
 	{logBeginsLate, "log begins late", "leaves the first entry out when it sends its log", ""},
 	{foundAnyway, "found anyway", "says that the log helps though it does not reach that far back", ""},
 	{noTicks, "no ticks", "never lets time pass in the core", ""},
+	{lostRoom, "room not told", "forgets that the core has more replies for a connection", ""},
 }

@@ -72,7 +72,7 @@ func drawProfile(rng *rand.Rand) profile {
 	if !yes(3) {
 		p.limits = replica.Limits{
 			List: 1 + rng.IntN(2), Replies: 1 + rng.IntN(200), Expire: 1 + rng.IntN(2),
-			Sweep: 1 + rng.IntN(4), Chunk: 1 + rng.IntN(1000),
+			Sweep: 1 + rng.IntN(4), Chunk: 1 + rng.IntN(1000), Turn: 1 + rng.IntN(200), Reads: 1 + rng.IntN(8),
 		}
 	}
 	if yes(6) {
