@@ -38,13 +38,16 @@ func (n *Node) startSnapshot(s *replica.Snapshot) {
 		} else {
 			err = write()
 		}
-		failed := err != nil
-		if failed {
+		done := replica.Event{Kind: replica.SnapshotDone, Received: s.Received}
+		if err != nil {
 			n.core.abort(s)
-			n.log.Error("snapshot failed; the transaction log keeps everything, the next trigger tries again",
-				"zxid", zxidHex(s.Zxid), "error", err)
+			done.Why = err.Error()
+			if !s.Received { // else the core ends the process
+				n.log.Error("snapshot failed; the transaction log keeps everything, the next trigger tries again",
+					"zxid", zxidHex(s.Zxid), "error", err)
+			}
 		}
-		n.inbox.put(item{event: replica.Event{Kind: replica.SnapshotDone, Received: s.Received, Failed: failed}})
+		n.inbox.put(item{event: done})
 	})
 }
 

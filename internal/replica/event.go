@@ -40,8 +40,8 @@ const (
 	// Tick lets time pass. Touched are the connections whose requests were
 	// answered outside the core since the last one.
 	Tick
-	// SnapshotDone says that the snapshot that was started has ended, well or
-	// not (Failed); the next may start.
+	// SnapshotDone says that the snapshot that was started has ended; Why, if not
+	// well. The next may start.
 	SnapshotDone
 	// SnapshotWanted asks for a snapshot whatever the counts say.
 	SnapshotWanted
@@ -104,9 +104,10 @@ type Event struct {
 	// Throttled has the requests of a batch answered with THROTTLEDOP, each in
 	// its turn: they have waited too long before they came here.
 	Throttled bool
-	// Failed and Received are for SnapshotDone; Received is that of Snapshot.
-	Failed, Received bool
-	Peer             *PeerEvent
+	// Why and Received are for SnapshotDone; Received is that of Snapshot.
+	Why      string
+	Received bool
+	Peer     *PeerEvent
 }
 
 // Record is one transaction on its way into the log: header, body and digest.

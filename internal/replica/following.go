@@ -146,10 +146,11 @@ func (r *Replica) snapshotReceived(ev *PeerEvent) {
 	r.fx.Snapshot.Received = true
 }
 
-// snapshotDone goes on when the snapshot that a leader sent is durable.
-func (r *Replica) snapshotDone(ok bool) {
-	if !ok {
-		r.fatal(exitSnapshot, "the snapshot of the leader cannot be written")
+// snapshotDone goes on when the snapshot that a leader sent is durable; wrong
+// says why it never will be.
+func (r *Replica) snapshotDone(wrong string) {
+	if wrong != "" {
+		r.fatal(exitSnapshot, "the snapshot of the leader cannot be written: %s", wrong)
 		return
 	}
 	// Later snapshots may go only now, as there is another one.

@@ -247,7 +247,7 @@ func (r *Replica) Step(now Time, events []Event, fx *Effects) {
 		case SnapshotDone:
 			r.snap.running = false
 			if e.Received {
-				r.snapshotDone(!e.Failed)
+				r.snapshotDone(e.Why)
 			}
 		case SnapshotWanted:
 			r.snap.wanted = true

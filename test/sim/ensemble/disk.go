@@ -439,7 +439,7 @@ func (l *life) snapshotTurn(j *snapshotJob) {
 			l.s.cutTo = -1
 		} // else it may be there all the same, and the process ends
 		l.giveUp()
-		l.put(replica.Event{Kind: replica.SnapshotDone, Received: j.snap.Received, Failed: true})
+		l.put(replica.Event{Kind: replica.SnapshotDone, Received: j.snap.Received, Why: "the disk"})
 		return
 	}
 	if j.snap.Received {
