@@ -75,6 +75,20 @@ func (t *Restore) Node(path, data []byte, aclID int64, st *wire.StatPersisted) e
 	return t.loader.AddNode(path, data, aclID, st)
 }
 
+// Digester returns what computes the digest of a node for NodeDigested, on
+// whatever goroutine; nil when digests are off.
+func (t *Restore) Digester() func(path, data []byte, st *wire.StatPersisted) uint32 {
+	if !t.cfg.Digest {
+		return nil
+	}
+	return new(tree.Digester).Node
+}
+
+// NodeDigested is Node with the digest of the node.
+func (t *Restore) NodeDigested(path, data []byte, aclID int64, st *wire.StatPersisted, digest uint32) error {
+	return t.loader.AddDigested(path, data, aclID, st, digest)
+}
+
 // SnapshotDone ends the snapshot: zxid is the one in its name.
 func (t *Restore) SnapshotDone(zxid int64) error {
 	loaded, err := t.loader.Finish(zxid)

@@ -3,6 +3,7 @@ package storage
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"testing"
 
@@ -76,6 +77,7 @@ func FuzzSnapshot(f *testing.F) {
 		writeFile(t, mem, name, b)
 		var got body
 		info, err := ReadSnapshot(mem, name, Limits{}, &got)
+		sameAhead(t, mem, name, info, err, &got)
 		if err != nil {
 			mustBeKnown(t, err)
 			return
@@ -88,6 +90,16 @@ func FuzzSnapshot(f *testing.F) {
 			t.Fatalf("%d bytes of body in %d", len(rest), len(b))
 		}
 	})
+}
+
+// sameAhead demands of a snapshot read ahead what reading it has given.
+func sameAhead(t *testing.T, fs vfs.FS, name string, info *SnapshotInfo, err error, got *body) {
+	t.Helper()
+	var also body
+	info2, err2 := readSnapshot(fs, name, Limits{}, &also, true, nil)
+	if fmt.Sprint(err) != fmt.Sprint(err2) || err == nil && *info != *info2 || !bytes.Equal(got.bytes(), also.bytes()) {
+		t.Fatalf("read ahead: %v, %+v, %d bytes; else %v, %+v, %d bytes", err2, info2, len(also.bytes()), err, info, len(got.bytes()))
+	}
 }
 
 // FuzzSnappy reads any bytes as a stream of snappy-java, and writes any bytes

@@ -47,7 +47,8 @@ type Progress struct {
 
 // RecoverOptions are the settings of Recover.
 type RecoverOptions struct {
-	// ReadAhead has the logs read on a goroutine of its own, beside their replay.
+	// ReadAhead has snapshots and logs read on a goroutine of its own, beside what
+	// the target makes of them.
 	ReadAhead bool
 	Limits    Limits
 	// TrustEmpty lets a server start from logs without any snapshot
@@ -103,7 +104,28 @@ func Recover(d *Dirs, opts RecoverOptions, target Target) (*Report, error) {
 	r := &recovery{d: d, opts: opts, target: target, report: &Report{}}
 	r.seer, _ = target.(Foreseer)
 	err := r.run()
+	if r.opening != nil {
+		if o := <-r.opening; o.t != nil {
+			o.t.Close()
+		}
+	}
 	return r.report, err
+}
+
+// openedTxns are transactions that follow each other, and the first of them.
+type openedTxns struct {
+	t     *Txns
+	first *Entry
+	// err is why there are none; next why there is no first.
+	err, next error
+}
+
+// open finds the transactions from zxid on.
+func (r *recovery) open(zxid int64) (o openedTxns) {
+	if o.t, o.err = OpenTxns(r.d.FS, r.d.Log, zxid, r.opts.Limits); o.err == nil {
+		o.first, o.next = o.t.Next()
+	}
+	return o
 }
 
 type recovery struct {
@@ -112,6 +134,9 @@ type recovery struct {
 	target Target
 	seer   Foreseer // the target, if it is one
 	report *Report
+
+	// opening brings the transactions behind the snapshot, while the target ends it.
+	opening chan openedTxns
 
 	skippedZxid int64 // of the newest snapshot that cannot be used; 0 for none
 	reached     bool  // that transaction was replayed
@@ -181,7 +206,7 @@ func (r *recovery) snapshot() error {
 		if info, err := r.d.FS.Stat(f.Path); err == nil {
 			size = info.Size
 		}
-		info, err := readSnapshot(r.d.FS, f.Path, r.opts.Limits, r.target, func(bytes int64, nodes int) {
+		info, err := readSnapshot(r.d.FS, f.Path, r.opts.Limits, r.target, r.opts.ReadAhead, func(bytes int64, nodes int) {
 			r.target.Progress(Progress{File: f.Path, Done: bytes, Size: size, Count: nodes})
 		})
 		if err != nil {
@@ -192,6 +217,10 @@ func (r *recovery) snapshot() error {
 		r.report.Snapshot = info
 		r.report.LastZxid = info.Zxid
 		r.fellBack(info.Zxid)
+		if r.opts.ReadAhead {
+			r.opening = make(chan openedTxns, 1)
+			go func() { r.opening <- r.open(info.Zxid + 1) }()
+		}
 		return r.target.Loaded(info)
 	}
 	if tries > 0 {
@@ -246,12 +275,18 @@ func (r *recovery) lost() error {
 
 // replay applies every transaction behind the snapshot of zxid.
 func (r *recovery) replay(zxid int64) error {
-	t, err := OpenTxns(r.d.FS, r.d.Log, zxid+1, r.opts.Limits)
+	var o openedTxns
+	if r.opening != nil {
+		o, r.opening = <-r.opening, nil
+	} else {
+		o = r.open(zxid + 1)
+	}
+	t, err := o.t, o.err
 	if err != nil {
 		return err
 	}
 	defer t.Close()
-	if err = r.applyAll(t, zxid); err == nil {
+	if err = r.applyAll(&o, zxid); err == nil {
 		err = r.covered()
 	}
 	r.report.LogFiles, r.report.LogBytes = t.Files, t.Bytes
@@ -290,9 +325,9 @@ func (r *recovery) settle(name string) error {
 	return nil
 }
 
-// applyAll applies what t has to give.
-func (r *recovery) applyAll(t *Txns, zxid int64) error {
-	e, err := t.Next()
+// applyAll applies what there is.
+func (r *recovery) applyAll(o *openedTxns, zxid int64) error {
+	t, e, err := o.t, o.first, o.next
 	if err == io.EOF {
 		return nil
 	}

@@ -17,12 +17,13 @@ import (
 // file that is not whole is a *DamageError; an error of the sink is returned
 // with the file and offset before it.
 func ReadSnapshot(fs vfs.FS, name string, limits Limits, sink Sink) (*SnapshotInfo, error) {
-	return readSnapshot(fs, name, limits, sink, nil)
+	return readSnapshot(fs, name, limits, sink, false, nil)
 }
 
 // readSnapshot is ReadSnapshot with a function that is told now and then how
-// many bytes of the file and how many nodes have been read.
-func readSnapshot(fs vfs.FS, name string, limits Limits, sink Sink, tell func(bytes int64, nodes int)) (*SnapshotInfo, error) {
+// many bytes of the file and how many nodes have been read. With ahead the nodes
+// are read on a goroutine of its own, while the sink takes those before.
+func readSnapshot(fs vfs.FS, name string, limits Limits, sink Sink, ahead bool, tell func(bytes int64, nodes int)) (*SnapshotInfo, error) {
 	f, err := fs.Open(name)
 	if err != nil {
 		return nil, err
@@ -33,7 +34,7 @@ func readSnapshot(fs vfs.FS, name string, limits Limits, sink Sink, tell func(by
 		return nil, err
 	}
 	raw := &vfs.Reader{File: f}
-	r := &snapReader{name: name, limit: limits.field(), sink: sink, raw: raw, tell: tell}
+	r := &snapReader{name: name, limit: limits.field(), sink: sink, raw: raw, ahead: ahead, tell: tell}
 	r.info.Path, r.info.FileSize = name, size
 	r.info.Zxid, _ = SnapshotZxid(path.Base(name))
 	stream, err := compressionOf(name).reader(raw)
@@ -60,12 +61,12 @@ type snapReader struct {
 	limit  int
 	sink   Sink
 	raw    *vfs.Reader // nil for a stream
+	ahead  bool
 	win    *window
 	info   SnapshotInfo
 	tell   func(bytes int64, nodes int)
 	told   int64 // bytes
 	behind bool  // the nodes
-	st     wire.StatPersisted
 }
 
 func (r *snapReader) damage(format string, args ...any) error {
@@ -187,21 +188,53 @@ const maxACLSize = 256 << 20
 // stat.
 const nodeTail = 8 + wire.StatPersistedSize
 
+// readNode is a node on its way from the file to the sink.
+type readNode struct {
+	path, data []byte
+	aclID      int64
+	st         wire.StatPersisted
+	off        int64 // in the file
+	digest     uint32
+}
+
 func (r *snapReader) nodes() error {
+	if r.ahead {
+		return r.nodesAhead()
+	}
+	var n readNode
+	for {
+		size, err := r.node(&n)
+		if err != nil || size == 0 {
+			return err
+		}
+		if err := r.sink.Node(n.path, n.data, n.aclID, &n.st); err != nil {
+			return r.refused(&n, err)
+		}
+		r.win.skip(size)
+		r.counted(r.win.off, r.read())
+	}
+}
+
+// refused is what the sink says of a node.
+func (r *snapReader) refused(n *readNode, err error) error {
+	name := r.name
+	if name == "" {
+		name = streamName
+	}
+	return fmt.Errorf("%s, node at offset %d: %w", name, n.off, err)
+}
+
+// counted counts a node behind which the stream is at off, when so many bytes of
+// the file have been read.
+func (r *snapReader) counted(off, read int64) {
 	const (
 		tellEach  = 1 << 14 // nodes
 		tellBytes = 8 << 20
 	)
-	for {
-		done, err := r.node()
-		if err != nil || done {
-			return err
-		}
-		r.info.Nodes++
-		if r.tell != nil && (r.info.Nodes%tellEach == 0 || r.win.off-r.told >= tellBytes) {
-			r.told = r.win.off
-			r.tell(r.read(), r.info.Nodes)
-		}
+	r.info.Nodes++
+	if r.tell != nil && (r.info.Nodes%tellEach == 0 || off-r.told >= tellBytes) {
+		r.told = off
+		r.tell(read, r.info.Nodes)
 	}
 }
 
@@ -214,49 +247,43 @@ func (r *snapReader) read() int64 {
 	return r.raw.Off
 }
 
-// node reads one node, or the terminator.
-func (r *snapReader) node() (done bool, err error) {
+// node looks at one node and returns how many bytes it has, which are not
+// skipped yet; 0 behind the last, when the terminator is. Path and data are good
+// until then.
+func (r *snapReader) node(got *readNode) (int, error) {
 	const what = "the nodes"
 	b, err := r.need(5, what)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	n := int(be32(b))
 	if n == 1 && b[4] == '/' {
 		r.win.skip(len(terminator))
-		return true, nil
+		return 0, nil
 	}
 	if n < 0 || n > r.limit {
-		return false, r.damage("a path claims %d bytes, allowed are %d", n, r.limit)
+		return 0, r.damage("a path claims %d bytes, allowed are %d", n, r.limit)
 	}
 	if b, err = r.need(4+n+4, what); err != nil {
-		return false, err
+		return 0, err
 	}
 	size := int(be32(b[4+n:]))
 	if size < -1 || size > r.limit {
-		return false, r.damage("the data of %q claims %d bytes, allowed are %d; if a server with a larger jute.maxbuffer wrote it set the same here",
+		return 0, r.damage("the data of %q claims %d bytes, allowed are %d; if a server with a larger jute.maxbuffer wrote it set the same here",
 			b[4:4+n], size, r.limit)
 	}
 	body := 4 + n + 4 + max(size, 0)
 	if b, err = r.need(body+nodeTail, what); err != nil {
-		return false, err
+		return 0, err
 	}
-	var data []byte
+	got.off, got.path, got.data = r.win.off, b[4:4+n:4+n], nil
 	if size >= 0 {
-		data = b[8+n : body : body]
+		got.data = b[8+n : body : body]
 	}
 	d := jute.NewDecoder(b[body:])
-	aclID := d.Long()
-	r.st.Decode(&d)
-	if err := r.sink.Node(b[4:4+n:4+n], data, aclID, &r.st); err != nil {
-		name := r.name
-		if name == "" {
-			name = streamName
-		}
-		return false, fmt.Errorf("%s, node at offset %d: %w", name, r.win.off, err)
-	}
-	r.win.skip(body + nodeTail)
-	return false, nil
+	got.aclID = d.Long()
+	got.st.Decode(&d)
+	return body + nodeTail, nil
 }
 
 // seal reads one and compares its sum with that of all bytes before it.

@@ -53,3 +53,16 @@ type Sink interface {
 	// Node is given a znode. An error ends the reading and is returned.
 	Node(path, data []byte, aclID int64, st *wire.StatPersisted) error
 }
+
+// NodeDigest computes the digest of a node.
+type NodeDigest = func(path, data []byte, st *wire.StatPersisted) uint32
+
+// DigestSink is a Sink that wants a digest of each node, which can be computed
+// before its turn.
+type DigestSink interface {
+	// Digester returns what computes it, on another goroutine than that of the
+	// sink; nil for none.
+	Digester() NodeDigest
+	// NodeDigested is Node with the digest.
+	NodeDigested(path, data []byte, aclID int64, st *wire.StatPersisted, digest uint32) error
+}

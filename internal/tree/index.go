@@ -98,27 +98,49 @@ func (x *index) remove(h, entry uint32) {
 }
 
 // rebuild makes the index anew for count entries, which come one after the
-// other, with so many buckets; it calls twin, if there is one, with each pair
-// that has the same hash.
-func (x *index) rebuild(count, buckets int, entries func(yield func(entry uint32) bool), twin func(a, b uint32)) {
+// other, with so many buckets.
+func (x *index) rebuild(count, buckets int, entries func(yield func(entry uint32) bool)) {
+	x.clear(count, buckets)
+	for entry := range entries {
+		b := x.bucket(x.hash(entry))
+		*x.next(entry) = *b
+		*b = entry
+	}
+}
+
+// build is rebuild for entries below limit that may not be unlike each other: it
+// calls twin with each pair that has the same hash. Hashes and chains stand close
+// together meanwhile, as to look them up where they belong costs most of it.
+func (x *index) build(count int, limit uint32, entries func(yield func(entry uint32) bool), twin func(a, b uint32)) {
+	x.clear(count, count)
+	type link struct{ hash, next uint32 }
+	links := make([]link, limit)
+	for entry := range entries {
+		h := x.hash(entry)
+		b := x.bucket(h)
+		for e := *b; e != 0; e = links[e].next {
+			if links[e].hash == h {
+				twin(e, entry)
+			}
+		}
+		links[entry] = link{h, *b}
+		*x.next(entry) = *b
+		*b = entry
+	}
+}
+
+// clear leaves no entry in so many buckets; count are to come.
+func (x *index) clear(count, buckets int) {
 	x.n = max(uint32(buckets), slabSize)
 	x.mask = 1<<bits.Len32(x.n-1) - 1
 	x.chunks = make([]*[slabSize]uint32, (x.n+slabSize-1)>>slabShift)
 	for i := range x.chunks {
 		x.chunks[i] = new([slabSize]uint32)
+		// Fresh memory that is read before it is written costs two page faults, the
+		// second of which stops the other processors.
+		clear(x.chunks[i][:])
 	}
 	x.count = uint32(count)
-	for entry := range entries {
-		h := x.hash(entry)
-		b := x.bucket(h)
-		for e := *b; e != 0 && twin != nil; e = *x.next(e) {
-			if x.hash(e) == h {
-				twin(e, entry)
-			}
-		}
-		*x.next(entry) = *b
-		*b = entry
-	}
 }
 
 // split moves what belongs there from one bucket to a new last one.

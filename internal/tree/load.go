@@ -60,9 +60,27 @@ var lockedACL = wire.AppendACLs(nil, []wire.ACL{{Perms: 0, ID: wire.ID{Scheme: "
 // AddNode adds a node; path "" is the root, data nil is null. The slices are
 // copied. The error names the path.
 func (l *Loader) AddNode(path, data []byte, aclID int64, s *wire.StatPersisted) error {
+	n, err := l.addNode(path, data, aclID, s)
+	if err == nil {
+		l.t.add(path, n)
+	}
+	return err
+}
+
+// AddDigested is AddNode for whoever has computed the digest of the node
+// (Digester.Node).
+func (l *Loader) AddDigested(path, data []byte, aclID int64, s *wire.StatPersisted, digest uint32) error {
+	_, err := l.addNode(path, data, aclID, s)
+	if err == nil && l.t.opt.Digest {
+		l.t.digest += uint64(digest)
+	}
+	return err
+}
+
+func (l *Loader) addNode(path, data []byte, aclID int64, s *wire.StatPersisted) (*node, error) {
 	i, err := l.place(path, data)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	t := l.t
 	n := t.nodes.at(i)
@@ -76,8 +94,7 @@ func (l *Loader) AddNode(path, data []byte, aclID int64, s *wire.StatPersisted) 
 		t.own(i, s.EphemeralOwner)
 	}
 	n.acl = l.acl(aclID)
-	t.add(path, n)
-	return nil
+	return n, nil
 }
 
 // place makes the node of a path.
@@ -135,7 +152,7 @@ func (l *Loader) parent(path []byte) uint32 {
 func (l *Loader) index() {
 	l.indexed = true
 	t := l.t
-	t.index.rebuild(t.nodes.count()-1, t.nodes.count()-1, t.below, func(a, b uint32) {
+	t.index.build(t.nodes.count()-1, t.nodes.slots(), t.below, func(a, b uint32) {
 		pa, pb := t.appendPath(nil, a), t.appendPath(nil, b)
 		if bytes.Equal(pa, pb) && l.err == nil {
 			l.err = fmt.Errorf("node %q comes twice", pa)

@@ -70,7 +70,7 @@ func TestLoaderOrder(t *testing.T) {
 		l.AddACL(1, readACL)
 		l.AddACL(1<<40, wire.AppendACLs(nil, []wire.ACL{{Perms: 2, ID: wire.ID{Scheme: "ip", ID: "::1"}}}))
 		l.AddACL(3, wire.OpenACL)
-		for _, p := range strings.Split(order, " ") {
+		for i, p := range strings.Split(order, " ") {
 			s, acl := wire.StatPersisted{Czxid: 2, Pzxid: 5, Cversion: 3}, int64(3)
 			switch p {
 			case ".": // the root, which may even come late
@@ -80,7 +80,13 @@ func TestLoaderOrder(t *testing.T) {
 			case "/a/b/c":
 				s.EphemeralOwner = 9
 			}
-			if err := l.AddNode([]byte(p), []byte(p), acl, &s); err != nil {
+			add := l.AddNode
+			if i%2 == 1 {
+				add = func(path, data []byte, aclID int64, s *wire.StatPersisted) error {
+					return l.AddDigested(path, data, aclID, s, new(Digester).Node(path, data, s))
+				}
+			}
+			if err := add([]byte(p), []byte(p), acl, &s); err != nil {
 				t.Fatalf("%s: %v", order, err)
 			}
 		}

@@ -109,7 +109,7 @@ func (t *Tree) ensureDir(i uint32) *dir {
 func (t *Tree) attach(parent uint32, path, name, data []byte) uint32 {
 	i := t.attachUnindexed(parent, path, name, data)
 	if n := int(t.index.n); t.replaying && int(t.index.count) == n {
-		t.index.rebuild(t.nodes.count()-1, 2*n, t.below, nil)
+		t.index.rebuild(t.nodes.count()-1, 2*n, t.below)
 	} else {
 		t.index.insert(t.nodes.at(i).hash, i)
 	}

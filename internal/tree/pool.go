@@ -135,14 +135,15 @@ func (s *slab[T]) at(i uint32) *T { return &s.chunks[i>>slabShift][i&(slabSize-1
 // alloc returns the index of a zero value.
 func (s *slab[T]) alloc() uint32 {
 	i, fresh := s.take()
+	var zero T
 	if fresh {
 		c := int(i >> slabShift)
 		for len(s.chunks) <= c {
 			s.chunks = append(s.chunks, nil)
 		}
 		s.chunks[c] = new([slabSize]T)
+		s.chunks[c][0] = zero // so that the first thing there is no read: see index.clear
 	} else {
-		var zero T
 		*s.at(i) = zero
 	}
 	return i
