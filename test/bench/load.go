@@ -117,9 +117,6 @@ func (b *bench) measure(ctx context.Context, r *row, s site) (figure, error) {
 	o := b.options(r.workload, s)
 	o.Depth = max(1, r.depth)
 	if r.workload == loadgen.Watch {
-		if s.kind() == bareServer {
-			return figure{None: true}, nil
-		}
 		o.Connections = b.watchers
 	}
 	result, err := loadgen.Run(ctx, o)

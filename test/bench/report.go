@@ -18,13 +18,9 @@ type figure struct {
 	Value float64 `json:"value"`
 	P99   float64 `json:"p99_us,omitempty"`
 	P999  float64 `json:"p999_us,omitempty"`
-	None  bool    `json:"none,omitempty"` // the row means nothing for this server
 }
 
 func (f figure) text(r *row) string {
-	if f.None {
-		return "does not apply"
-	}
 	text := r.unit.format(f.Value)
 	if r.tail {
 		text += ", p99 " + spent.format(f.P99) + ", p99.9 " + spent.format(f.P999)
@@ -149,7 +145,6 @@ func (l *line) settle() {
 			Value: median(all, func(f figure) float64 { return f.Value }),
 			P99:   median(all, func(f figure) float64 { return f.P99 }),
 			P999:  median(all, func(f figure) float64 { return f.P999 }),
-			None:  all[0].None,
 		}
 	}
 	value := func(f figure) float64 { return f.Value }
@@ -247,7 +242,7 @@ func cells(servers []string, l *line, format func(figure) string) []string {
 	var cells []string
 	for _, server := range servers {
 		f, ok := l.Medians[server]
-		if !ok || f.None {
+		if !ok {
 			cells = append(cells, "")
 			continue
 		}

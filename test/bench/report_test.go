@@ -204,7 +204,7 @@ func TestBare(t *testing.T) {
 	}
 	done := make(chan error, 1)
 	go func() { done <- acceptBare(ln) }()
-	for _, workload := range []string{loadgen.Read, loadgen.Write, loadgen.Connect, loadgen.Churn} {
+	for _, workload := range []string{loadgen.Read, loadgen.Write, loadgen.Connect, loadgen.Churn, loadgen.Watch} {
 		o := loadgen.NewOptions(workload)
 		o.Servers, o.Ops, o.Warmup, o.Connections, o.Depth, o.Keep = []string{ln.Addr().String()}, 5000, 0, 5, 300, true
 		if workload == loadgen.Connect || workload == loadgen.Churn {
@@ -227,12 +227,12 @@ func TestBareCutsFrames(t *testing.T) {
 		return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(b, uint32(xid)), uint32(op))
 	}
 	in := append(append(frame(7, 4), frame(8, 5)...), frame(9, -11)[:11]...)
-	out, used, leaves := answerBare(nil, in)
-	if len(out) != 2*len(bareReply) || used != 24 || leaves || out[7] != 7 || out[len(bareReply)+7] != 8 {
-		t.Errorf("%d bytes of reply, %d used, leaves %v", len(out), used, leaves)
+	out, used, seen := answerBare(nil, in)
+	if len(out) != 2*len(bareReply) || used != 24 || seen.leaves || out[7] != 7 || out[len(bareReply)+7] != 8 {
+		t.Errorf("%d bytes of reply, %d used, %+v", len(out), used, seen)
 	}
-	if _, used, leaves := answerBare(nil, frame(9, -11)); used != 12 || !leaves {
-		t.Errorf("closeSession: %d used, leaves %v", used, leaves)
+	if _, used, seen := answerBare(nil, frame(9, -11)); used != 12 || !seen.leaves {
+		t.Errorf("closeSession: %d used, %+v", used, seen)
 	}
 	if len(bareReply) != 4+16+4+100+68 {
 		t.Errorf("the fixed reply has %d bytes", len(bareReply))
