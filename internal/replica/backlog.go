@@ -3,6 +3,7 @@ package replica
 import (
 	"bytes"
 	"encoding/binary"
+	"math"
 	"slices"
 
 	"zooid/internal/jute"
@@ -21,6 +22,7 @@ import (
 // answered, up to the next write of the session or as far as there is room.
 func (r *Replica) release(c *conn) { r.releaseUpTo(c, r.cfg.Limits.Turn) }
 
+// releaseUpTo is release for a room of size bytes.
 func (r *Replica) releaseUpTo(c *conn, size int) {
 	n := 0
 	for !c.gone && c.mayPop() && len(c.out) < size {
@@ -52,17 +54,13 @@ func (r *Replica) releaseUpTo(c *conn, size int) {
 
 // stall notes whether the oldest request could be answered.
 func (c *conn) stall(is bool) {
-	if is != c.stalled {
-		c.stalled = is
-		c.waits.stalled += b2i(is) - b2i(!is)
+	switch {
+	case is && !c.stalled:
+		c.waits.stalled++
+	case !is && c.stalled:
+		c.waits.stalled--
 	}
-}
-
-func b2i(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
+	c.stalled = is
 }
 
 // answerBefore answers what the session of a transaction has asked before it.
@@ -74,11 +72,9 @@ func (r *Replica) answerBefore(p *proposal, h *wire.TxnHeader) {
 		}
 	}
 	if c != nil && c.stalled {
-		r.releaseUpTo(c, maxInt)
+		r.releaseUpTo(c, math.MaxInt)
 	}
 }
-
-const maxInt = int(^uint(0) >> 1)
 
 // mayBegin says whether the request at the front of frames may be looked at,
 // as far as those count that wait.
