@@ -287,6 +287,7 @@ printwatches
 create /w v
 get -w /w
 set /w v2
+sync /
 printwatches on
 get -w /w
 set /w v3
