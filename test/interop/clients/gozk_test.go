@@ -18,6 +18,11 @@ import (
 // go unnoticed.
 const goZkTests = 47
 
+// goZkRaces are those that may fail by themselves. This one stops the server that
+// it is connected to, asks at once, and takes no lost connection: whether it is
+// told of one depends on what its client notices first.
+var goZkRaces = map[string]bool{"TestIntegration_DNSHostProviderReconnect": true}
+
 var goTest = regexp.MustCompile(`^--- (PASS|FAIL|SKIP): (Test\S+) \((.*)\)`)
 
 // TestGoZookeeper runs the whole own test suite of go-zookeeper/zk, that of
@@ -28,23 +33,35 @@ func TestGoZookeeper(t *testing.T) {
 	source := harness.GoZk(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "go", "test", "-v", "-count=1", "-timeout=7m", ".")
-	cmd.Dir = source
-	cmd.Env = append(os.Environ(), "ZOOKEEPER_BIN_PATH="+zkServerTree(t), "ZK_VERSION=3.9.5", "GOFLAGS=-mod=mod")
-	out, err := cmd.CombinedOutput()
-	passed := 0
+	tree := zkServerTree(t)
+	run := func(tests string) ([]byte, error) {
+		cmd := exec.CommandContext(ctx, "go", "test", "-v", "-count=1", "-timeout=7m", "-run="+tests, ".")
+		cmd.Dir = source
+		cmd.Env = append(os.Environ(), "ZOOKEEPER_BIN_PATH="+tree, "ZK_VERSION=3.9.5", "GOFLAGS=-mod=mod")
+		return cmd.CombinedOutput()
+	}
+	out, err := run(".")
+	passed, again := 0, 0
 	for _, line := range strings.Split(string(out), "\n") {
 		m := goTest.FindStringSubmatch(line)
-		switch {
-		case m == nil:
-		case m[1] == "PASS":
+		if m == nil {
+			continue
+		}
+		for tries := 0; m[1] == "FAIL" && goZkRaces[m[2]] && tries < 3; tries++ {
+			t.Logf("%s failed: once more", m[2])
+			if _, err := run("^" + m[2] + "$"); err == nil {
+				m[1] = "PASS"
+				again++
+			}
+		}
+		if m[1] == "PASS" {
 			passed++
 			t.Logf("%s %s %s", m[1], m[2], m[3])
-		default:
+		} else {
 			t.Errorf("%s %s %s", m[1], m[2], m[3])
 		}
 	}
-	if err != nil || passed != goZkTests {
+	if err != nil && again == 0 || passed != goZkTests {
 		name := filepath.Join(os.TempDir(), "zooid-gozk.out")
 		if werr := os.WriteFile(name, out, 0o644); werr != nil {
 			t.Error(werr)
