@@ -108,9 +108,9 @@ func (x *index) rebuild(count, buckets int, entries func(yield func(entry uint32
 	}
 }
 
-// build is rebuild for entries below limit that may not be unlike each other: it
-// calls twin with each pair that has the same hash. Hashes and chains stand close
-// together meanwhile, as to look them up where they belong costs most of it.
+// build is rebuild for entries below limit of which one may come twice: it calls
+// twin with each pair that has the same hash. Hashes and chains stand close
+// together meanwhile, as fetching them from where they belong would cost most.
 func (x *index) build(count int, limit uint32, entries func(yield func(entry uint32) bool), twin func(a, b uint32)) {
 	x.clear(count, count)
 	type link struct{ hash, next uint32 }
