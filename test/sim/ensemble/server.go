@@ -86,6 +86,7 @@ func (s *server) config(current, next *members.Membership) replica.Config {
 			InitLimit: p.initLimit, SyncLimit: p.syncLimit,
 			MinNotification: p.minNotify, MaxNotification: p.maxNotify, FinalizeWait: p.finalizeWait, Hurry: p.hurry,
 			CommitLogCount: p.commitLog, ForceSnapshot: p.forceSnap, LogSync: p.logSync, LeaderServes: p.leaderServes,
+			LocalSessions: p.local, UpgradeSessions: p.upgrade,
 		},
 	}
 }
