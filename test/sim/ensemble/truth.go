@@ -133,6 +133,14 @@ func (t *truth) stepped(l *life) {
 	for _, role := range l.fx.Ensemble.Roles {
 		if role.Serving && role.State == wire.Leading {
 			t.established(l, role.Epoch, before)
+			l.led = role.Epoch
+		}
+	}
+	// One that is to hand over at once serves nobody, but brings others up to date.
+	if z := l.r.Tree().LastZxid(); z != l.shows {
+		l.shows = z
+		if epoch := zab.EpochOf(z); l.r.State() == wire.Leading && zab.CounterOf(z) == 0 && epoch != l.led {
+			t.established(l, epoch, before)
 		}
 	}
 	for i := range l.fx.Append {
@@ -249,6 +257,7 @@ func (t *truth) compare(l *life) {
 func (t *truth) recovered(l *life, report *storage.Report) {
 	s := l.s
 	l.tail = l.r.Tree().LastZxid()
+	l.shows = l.tail
 	if z := l.tail; z != 0 && zab.CounterOf(z) != 0 && t.txns[z] == nil {
 		t.w.fail("disk", "server %d has found 0x%x, which nobody ever logged", s.id, z)
 	}
