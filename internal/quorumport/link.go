@@ -151,10 +151,13 @@ func tuneSocket(nc net.Conn, noDelay, keepAlive bool) {
 
 // rawSocket is the connection below TLS, or nc itself.
 func rawSocket(nc net.Conn) net.Conn {
-	if over, ok := nc.(interface{ NetConn() net.Conn }); ok {
-		return over.NetConn()
+	for {
+		over, ok := nc.(interface{ NetConn() net.Conn })
+		if !ok {
+			return nc
+		}
+		nc = over.NetConn()
 	}
-	return nc
 }
 
 // Start starts the reader and the writer. From now on Down will come, even on
@@ -239,7 +242,10 @@ func (l *Link) CloseAfterFlush(err error) {
 
 // read is the reader, from the first byte to Down.
 func (l *Link) read() {
-	l.input.mem = takeBuffer(l.input.size)
+	l.input.mem = takeBuffer(max(l.input.size, len(l.input.early)))
+	l.input.to = copy(l.input.mem.b, l.input.early)
+	l.BytesReceived.Add(int64(l.input.to))
+	l.input.early = nil
 	err := l.receive()
 	l.mu.Lock()
 	flushing := l.flushing && !l.ended
