@@ -120,8 +120,7 @@ func (e *Election) identify(nc net.Conn) (*guest, error) {
 	a, err := e.o.Security.admit(over, g.in)
 	switch {
 	case err == io.EOF:
-		err = io.ErrUnexpectedEOF
-		fallthrough
+		return nil, fmt.Errorf("server %d: %w", g.hello.SID, errNoSASL)
 	case err != nil:
 		return nil, fmt.Errorf("server %d: %w", g.hello.SID, err)
 	case a.failed != nil:

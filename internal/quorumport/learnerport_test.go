@@ -467,3 +467,6 @@ func TestDialLeaderPerTry(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// slogTo is a log whose warnings are lines.
+func slogTo(lines chan string) *slog.Logger { return slog.New(warnings{slog.DiscardHandler, lines}) }

@@ -72,9 +72,22 @@ func (s *Security) accept(ctx context.Context, nc net.Conn, until time.Time) (ov
 	}
 	conn := tls.Server(&begun{Conn: nc, head: head}, s.TLS.server())
 	if err := handshake(ctx, conn, until); err != nil {
+		dismiss(nc)
 		return nil, nil, err
 	}
 	return conn, nil, nil
+}
+
+// dismissMost is how many bytes are taken from whoever is refused.
+const dismissMost = 64 << 10
+
+// dismiss gives a peer that was just told why it is refused the time to read
+// that: what it sends meanwhile would take it back once the socket is closed.
+func dismiss(nc net.Conn) {
+	if half, ok := rawSocket(nc).(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+		nc.SetReadDeadline(time.Now().Add(flushGrace))
+		_, _ = io.CopyN(io.Discard, nc, dismissMost)
+	}
 }
 
 // detect reads up to tlsHead bytes and says whether they are those of TLS. Who
