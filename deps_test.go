@@ -42,6 +42,10 @@ storage < storage/inspect < cmd/zooid;
 # Operators' commands see the server through one interface of their own.
 {wire, metrics, config} < admin;
 
+# What the properties of TLS say becomes configurations of crypto/tls, which
+# the ports are handed and the shell dials with.
+tlsconf < {node, shell};
+
 # The shell wires all of it; only programs and the test server stand above.
 {replica, storage, clientport, quorumport, config, admin} < node;
 node < {cmd/zooid, zk/zktest};
@@ -106,7 +110,9 @@ var libraries = map[string]struct {
 	"github.com/cockroachdb/datadriven":       {nil, "scenario files in tests"},
 	"go.uber.org/goleak":                      {nil, "leak checks in tests"},
 	"pgregory.net/rapid":                      {nil, "property tests"},
-	"github.com/pavlo-v-chernykh/keystore-go": {[]string{"config", "node", "zk"}, "Java key stores"},
+	"github.com/pavlo-v-chernykh/keystore-go": {[]string{"tlsconf"}, "Java key stores"},
+	"software.sslmate.com/src/go-pkcs12":      {[]string{"tlsconf"}, "PKCS12 stores, of Java and others"},
+	"github.com/youmark/pkcs8":                {[]string{"tlsconf"}, "encrypted keys of PEM stores"},
 }
 
 // source is one parsed Go file of the project.

@@ -13,6 +13,7 @@ import (
 func (p *parser) finish() {
 	p.paths()
 	p.clientPort()
+	p.secureClientPort()
 	p.sessions()
 	p.limits()
 	p.weights()
@@ -59,6 +60,41 @@ func (p *parser) clientPort() {
 	}
 	if a := c.ClientPortAddress; strings.HasPrefix(a, "[") && strings.HasSuffix(a, "]") {
 		c.ClientPortAddress = a[1 : len(a)-1]
+	}
+}
+
+// secureClientPort holds the options of TLS clients against each other.
+func (p *parser) secureClientPort() {
+	c := p.c
+	if c.Set("secureClientPortAddress") && !c.Set("secureClientPort") {
+		p.refuse(c.refuse("secureClientPortAddress", "needs a secureClientPort; write secureClientPort=2281"))
+	}
+	if a := c.SecureClientPortAddress; strings.HasPrefix(a, "[") && strings.HasSuffix(a, "]") {
+		c.SecureClientPortAddress = a[1 : len(a)-1]
+	}
+	if factory, _ := c.Property("zookeeper.serverCnxnFactory"); c.ClientPortUnification && !strings.Contains(factory, "Netty") {
+		c.ClientPortUnification = false
+		w := c.At("client.portUnification")
+		w.Text = "has no effect without serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory, as in ZooKeeper"
+		w.Advice = "write that line too, or secureClientPort=2281"
+		p.warn(w)
+	}
+	if !c.ServesTLS() {
+		return
+	}
+	wants := "secureClientPort"
+	if c.SecureClientPort == NoPort {
+		wants = "client.portUnification"
+	}
+	if c.ClientTLS.KeyStore.Location == "" {
+		p.refuse(c.refuse(wants, "needs ssl.keyStore.location, the file with the server's key and certificate"))
+	}
+	if c.ClientTLS.TrustStore.Location == "" && c.ClientTLS.ClientAuth != "none" {
+		p.refuse(c.refuse(wants, "needs ssl.trustStore.location, the file with the certificates by which clients are known; "+
+			"with ssl.clientAuth=none it can be left out"))
+	}
+	if c.SSLAuthProvider != "x509" {
+		p.refuse(c.refuse("ssl.authProvider", "none but x509 comes with ZooKeeper, and other classes cannot be loaded"))
 	}
 }
 
@@ -159,7 +195,7 @@ func schemeOf(class string) string {
 
 func (p *parser) auth() {
 	c := p.c
-	schemes := map[string]bool{"ip": true, "digest": c.DigestAuthEnabled}
+	schemes := map[string]bool{"ip": true, "digest": c.DigestAuthEnabled, "x509": c.ServesTLS()}
 	for _, provider := range c.AuthProviders {
 		schemes[schemeOf(provider.Value)] = true
 	}
@@ -169,7 +205,7 @@ func (p *parser) auth() {
 		}
 		for _, scheme := range c.EnforceAuthSchemes {
 			switch {
-			case scheme == "sasl" || scheme == "x509":
+			case scheme == "sasl":
 				p.refuse(c.refuse("enforce.auth.schemes", `the scheme "`+scheme+`" is not in this release; allowed are digest and ip`))
 			case !schemes[scheme]:
 				p.refuse(c.refuse("enforce.auth.schemes", `there is no scheme "`+properties.Printable(scheme)+`"; allowed are digest (if it is enabled), ip, and those of authProvider lines`))
@@ -287,8 +323,6 @@ func (p *parser) provider(s setting) {
 		w.Advice = "remove the line"
 	case "sasl":
 		w.Text, w.Note = "has no effect: "+noSASL, true
-	case "x509":
-		w.Text, w.Note = "has no effect: "+noTLS, true
 	case "key":
 		w.Text = "ZooKeeper's example provider is not offered; its scheme is missing"
 		w.Advice = "remove the line"

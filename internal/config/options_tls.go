@@ -1,76 +1,116 @@
 package config
 
-import "strings"
-
 var tlsOptions = []Option{
-	{Key: "secureClientPort", Typed: true, Type: Port, Default: "none", computed: true, Since: "3.5.1", Status: NotYet, Range: between(0, 65535),
-		Why: noTLS, asks: always, Doc: "Port for clients that speak TLS."},
-	{Key: "secureClientPortAddress", Typed: true, Type: Host, Default: "all addresses", computed: true, Since: "3.5.1", Status: NotYet,
-		Why: noTLS, asks: always, Doc: "Address on which TLS clients are served; needs secureClientPort."},
-	{Key: "client.portUnification", Type: Bool, Default: "false", Since: "3.7.0", Status: NotYet, Why: noTLS,
-		Doc: "Serve plain and TLS clients on the client port.",
-		asks: func(c *Config, value string) bool {
-			// ZooKeeper's default connection factory ignores the switch.
-			factory, _ := c.Property("zookeeper.serverCnxnFactory")
-			return whenTrue(c, value) && strings.Contains(factory, "Netty")
-		}},
-	{Key: "client.certReload", Type: Bool, Default: "false", Since: "3.9", Status: NotYet, Why: noTLS,
-		Doc: "Read the key and trust stores of the client port again when they change."},
+	{Key: "secureClientPort", Typed: true, Type: Port, Default: "none", computed: true, Since: "3.5.1", Range: between(0, 65535),
+		Doc:    "Port for clients that speak TLS, beside clientPort or instead of it; needs a key store. 0 takes any free port.",
+		fields: bind(func(c *Config) any { return &c.SecureClientPort })},
+	{Key: "secureClientPortAddress", Typed: true, Type: Host, Default: "all addresses", computed: true, Since: "3.5.1",
+		Doc:    "Address on which TLS clients are served; needs secureClientPort.",
+		fields: bind(func(c *Config) any { return &c.SecureClientPortAddress })},
+	{Key: "client.portUnification", Type: Bool, Default: "false", Since: "3.7.0",
+		Doc:    "Serve plain and TLS clients on the client port. As in ZooKeeper it counts with the Netty serverCnxnFactory only.",
+		fields: bind(func(c *Config) any { return &c.ClientPortUnification })},
+	{Key: "client.certReload", Type: Bool, Default: "false", Since: "3.9",
+		Doc:    "Read the key and trust stores of the client port again when they change; connections stay.",
+		fields: bind(func(c *Config) any { return &c.ClientCertReload })},
 	{Key: "sslQuorum", Typed: true, Type: Bool, Default: "false", Since: "3.5.5", Status: NotYet, Why: noTLS, asks: whenTrue, member: true,
-		Doc: "TLS on the quorum and election ports."},
+		Doc:    "TLS on the quorum and election ports.",
+		fields: bind(func(c *Config) any { return &c.Quorum.SSLQuorum })},
 	{Key: "portUnification", Typed: true, Type: Bool, Default: "false", Since: "3.5.5", Status: NotYet, Why: noTLS, asks: whenTrue, member: true,
-		Doc: "Accept plain and TLS connections on the quorum and election ports."},
+		Doc:    "Accept plain and TLS connections on the quorum and election ports.",
+		fields: bind(func(c *Config) any { return &c.Quorum.PortUnification })},
 	{Key: "sslQuorumReloadCertFiles", Typed: true, Type: Bool, Default: "false", Since: "3.5.5", Status: NotYet, Why: noTLS, asks: whenTrue, member: true,
-		Doc: "Read the quorum key and trust stores again when they change."},
+		Doc:    "Read the quorum key and trust stores again when they change.",
+		fields: bind(func(c *Config) any { return &c.Quorum.SSLQuorumReloadCertFiles })},
 	{Key: "fips-mode", Type: Bool, Default: "true", Since: "3.9", Status: NotYet, Why: noTLS,
 		Doc: "Neither a trust manager of its own nor DIGEST-MD5."},
-	{Key: "ssl.sslProvider", Type: Enum, Words: []string{"JDK", "OPENSSL", "OPENSSL_REFCNT"}, Default: "JDK", Since: "3.9", Status: NotYet, Why: noTLS,
+	{Key: "ssl.sslProvider", Type: Enum, Words: []string{"JDK", "OPENSSL", "OPENSSL_REFCNT"}, Default: "JDK", Since: "3.9", Status: NoEffect, Why: "there is one implementation of TLS",
 		Doc: "TLS implementation of the client port."},
 }
 
 var (
-	clientStoreOptions = storeOptions("ssl.", "false", "3.5.1")
-	quorumStoreOptions = storeOptions("ssl.quorum.", "true", "3.5.5")
+	clientStoreOptions = storeOptions(tlsRows{prefix: "ssl.", since: "3.5.1", checkClients: "false", protocols: "that of protocol",
+		set: func(c *Config) *TLS { return &c.ClientTLS }, serves: (*Config).ServesTLS})
+	quorumStoreOptions = storeOptions(tlsRows{prefix: "ssl.quorum.", since: "3.5.5", checkClients: "true", protocols: "TLSv1.3,TLSv1.2",
+		why: noTLS, member: true,
+		set: func(c *Config) *TLS { return &c.Quorum.TLS }, serves: func(c *Config) bool { return c.Quorum.SSLQuorum }})
 )
 
-// storeOptions are the rows that the client port and the quorum and admin
-// ports have alike; checkClients is the default of the two options in which
-// they differ.
-func storeOptions(prefix, checkClients, since string) []Option {
-	rows := []Option{
-		{Key: "keyStore.location", Type: Path, Doc: "File with the server's key and certificate."},
-		{Key: "keyStore.password", Type: Text, Secret: true, Doc: "Password of the key store."},
-		{Key: "keyStore.passwordPath", Type: Path, Since: "3.8", Doc: "File whose first line is that password; wins."},
-		{Key: "keyStore.type", Type: Enum, Words: storeTypes, Default: "by file name", Doc: "Format of the key store."},
-		{Key: "trustStore.location", Type: Path, Doc: "File with the certificates that are trusted."},
-		{Key: "trustStore.password", Type: Text, Secret: true, Doc: "Password of the trust store."},
-		{Key: "trustStore.passwordPath", Type: Path, Since: "3.8", Doc: "File whose first line is that password; wins."},
-		{Key: "trustStore.type", Type: Enum, Words: storeTypes, Default: "by file name", Doc: "Format of the trust store."},
-		{Key: "protocol", Type: Text, Default: "TLSv1.3", Doc: "TLS version that is preferred."},
-		{Key: "enabledProtocols", Type: List, Default: "TLSv1.3,TLSv1.2", Doc: "TLS versions that are spoken."},
-		{Key: "ciphersuites", Type: List, Default: "those of the runtime", Doc: "Cipher suites that are offered."},
-		{Key: "context.supplier.class", Type: Class, Doc: "Class that makes the TLS context."},
-		{Key: "hostnameVerification", Type: Bool, Default: "true", Doc: "Check that a certificate bears the name of its host."},
-		{Key: "clientHostnameVerification", Type: Bool, Default: checkClients, Doc: "Check it for the certificates of clients too."},
-		{Key: "allowReverseDnsLookup", Type: Bool, Default: checkClients, Doc: "Look up the name of an address for that check."},
-		{Key: "crl", Type: Bool, Default: "false", Doc: "Check revocation lists."},
-		{Key: "ocsp", Type: Bool, Default: "false", Doc: "Ask for revocation by OCSP."},
-		{Key: "clientAuth", Type: Enum, Words: []string{"none", "want", "need"}, Default: "need", Doc: "Whether a client must show a certificate."},
-		{Key: "handshakeDetectionTimeoutMillis", Type: Int, Default: "5000", Unit: "ms", Doc: "Time in which the first bytes must tell TLS from plain."},
+// tlsRows are in what the rows of the client port differ from those of the ports
+// between members.
+type tlsRows struct {
+	prefix, since string
+	checkClients  string // default of the two options about the hosts of those who dial
+	protocols     string // default of enabledProtocols
+	why           string // what is missing, if the rows are not served
+	member        bool
+	set           func(*Config) *TLS
+	serves        func(*Config) bool // whether the settings are used at all
+}
+
+// storeOptions are the rows of a set of TLS properties.
+func storeOptions(r tlsRows) []Option {
+	const computed = true
+	in := func(field func(*TLS) any) []func(*Config) any {
+		return bind(func(c *Config) any { return field(r.set(c)) })
 	}
+	rows := append(storeRows("key", "File with the server's key and certificate.", in, func(t *TLS) *TLSStore { return &t.KeyStore }),
+		storeRows("trust", "File with the certificates that are trusted.", in, func(t *TLS) *TLSStore { return &t.TrustStore })...)
+	rows = append(rows, []Option{
+		{Key: "protocol", Type: Text, Default: "TLSv1.3", Doc: "TLS version that is preferred.",
+			fields: in(func(t *TLS) any { return &t.Protocol })},
+		{Key: "enabledProtocols", Type: List, Default: r.protocols, computed: computed, Doc: "TLS versions that are spoken.",
+			fields: in(func(t *TLS) any { return &t.EnabledProtocols })},
+		{Key: "ciphersuites", Type: List, Default: "those of the runtime", computed: computed, Doc: "Cipher suites that are spoken. Those of TLSv1.3 are spoken all or not at all.",
+			fields: in(func(t *TLS) any { return &t.CipherSuites })},
+		{Key: "context.supplier.class", Type: Class, Default: "none", computed: computed, Status: NotYet, Why: "classes of Java are not loaded",
+			Doc: "Class that makes the TLS context.", asks: func(c *Config, value string) bool { return value != "" && r.serves(c) }, member: r.member},
+		{Key: "hostnameVerification", Type: Bool, Default: "true", Doc: "Check that a certificate bears the name of its host.",
+			fields: in(func(t *TLS) any { return &t.HostnameVerification })},
+		{Key: "clientHostnameVerification", Type: Bool, Default: r.checkClients, Doc: "Check it for the certificates of clients too.",
+			fields: in(func(t *TLS) any { return &t.ClientHostnameVerification })},
+		{Key: "allowReverseDnsLookup", Type: Bool, Default: r.checkClients, Doc: "Look up the name of an address for that check.",
+			fields: in(func(t *TLS) any { return &t.AllowReverseDNS })},
+		{Key: "crl", Type: Bool, Default: "false", Status: NotYet, Why: noRevocation, Doc: "Check revocation lists.",
+			asks: func(c *Config, value string) bool { return whenTrue(c, value) && r.serves(c) }, member: r.member,
+			fields: in(func(t *TLS) any { return &t.CRL })},
+		{Key: "ocsp", Type: Bool, Default: "false", Status: NotYet, Why: noRevocation, Doc: "Ask for revocation by OCSP.",
+			asks: func(c *Config, value string) bool { return whenTrue(c, value) && r.serves(c) }, member: r.member,
+			fields: in(func(t *TLS) any { return &t.OCSP })},
+		{Key: "clientAuth", Type: Enum, Words: []string{"none", "want", "need"}, Default: "need", Doc: "Whether a client must show a certificate.",
+			fields: in(func(t *TLS) any { return &t.ClientAuth })},
+		{Key: "handshakeDetectionTimeoutMillis", Type: Int, Default: "5000", Unit: "ms", Doc: "Time in which the first bytes must tell TLS from plain.",
+			fields: in(func(t *TLS) any { return &t.HandshakeDetectionTimeoutMs })},
+	}...)
 	for i := range rows {
 		o := &rows[i]
-		o.Key = prefix + o.Key
-		o.Status, o.Why = NotYet, noTLS
-		if o.Default == "" {
-			o.Default = "none"
-		}
+		o.Key = r.prefix + o.Key
 		if o.Since == "" {
-			o.Since = since
+			o.Since = r.since
 		}
-		o.computed = true // no default matters as long as there is no TLS
+		if r.why != "" && o.Status == Honoured {
+			o.Status, o.Why = NotYet, r.why
+		}
 	}
 	return rows
+}
+
+// noRevocation says why crl and ocsp are refused.
+const noRevocation = "whether a certificate is revoked is not checked in this release"
+
+// storeRows are the rows of a key store or a trust store.
+func storeRows(kind, doc string, in func(func(*TLS) any) []func(*Config) any, of func(*TLS) *TLSStore) []Option {
+	const computed = true
+	return []Option{
+		{Key: kind + "Store.location", Type: Path, Default: "none", computed: computed, Doc: doc,
+			fields: in(func(t *TLS) any { return &of(t).Location })},
+		{Key: kind + "Store.password", Type: Text, Secret: true, Default: "none", computed: computed, Doc: "Password of the " + kind + " store.",
+			fields: in(func(t *TLS) any { return &of(t).Password })},
+		{Key: kind + "Store.passwordPath", Type: Path, Default: "none", computed: computed, Since: "3.8", Doc: "File that holds that password; wins.",
+			fields: in(func(t *TLS) any { return &of(t).PasswordPath })},
+		{Key: kind + "Store.type", Type: Enum, Words: storeTypes, Default: "by file name", computed: computed,
+			Doc: "Format of the " + kind + " store. BCFKS cannot be read here.", fields: in(func(t *TLS) any { return &of(t).Type })},
+	}
 }
 
 var storeTypes = []string{"JKS", "PEM", "PKCS12", "BCFKS"}

@@ -113,9 +113,7 @@ func TestEveryOptionIsRead(t *testing.T) {
 		if o.Key == "dynamicConfigFile" {
 			file = strings.ReplaceAll(file, "server.1", "#")
 		}
-		if o.Key == "enforce.auth.enabled" {
-			file += "enforce.auth.schemes=ip\n"
-		}
+		file += needs[o.Key]
 		check := func(way string, c *Config, err error) {
 			if err != nil {
 				t.Errorf("%s=%s %s: %v", o.Key, value, way, err)
@@ -138,6 +136,16 @@ func TestEveryOptionIsRead(t *testing.T) {
 		}
 	})
 }
+
+// needs are the lines without which an option is refused, or does not count.
+var needs = map[string]string{
+	"enforce.auth.enabled":    "enforce.auth.schemes=ip\n",
+	"secureClientPort":        stores,
+	"secureClientPortAddress": stores + "secureClientPort=2281\n",
+	"client.portUnification":  stores + "serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory\n",
+}
+
+const stores = "ssl.keyStore.location=/etc/key.jks\nssl.trustStore.location=/etc/trust.jks\n"
 
 // another is a value that is allowed and not the default.
 func another(o *Option) string {
