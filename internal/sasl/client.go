@@ -79,7 +79,7 @@ func (c *DigestClient) respond(challenge []byte) ([]byte, error) {
 	if qop := d.value[dirQop]; qop != nil && !offersAuth(qop) {
 		return nil, fmt.Errorf("qop %s has no auth", shown(qop))
 	}
-	if maxbuf := d.value[dirMaxbuf]; maxbuf != nil && !isInt(maxbuf, 10) {
+	if maxbuf := d.value[dirMaxbuf]; maxbuf != nil && !isInt(maxbuf) {
 		return nil, fmt.Errorf("maxbuf %s is not a number", shown(maxbuf))
 	}
 	c.secret = secret{

@@ -124,8 +124,6 @@ func TestServerRefuses(t *testing.T) {
 		{strings.Replace(good, `nonce="OA6MG`, `nonce="OA6MH`, 1), "not the one of the challenge"},
 		{strings.Replace(good, "imap/", "pop/", 1), "digest-uri"},
 		{strings.Replace(good, "utf-8", "latin1", 1), "charset"},
-		{strings.Replace(good, "00000001", "00000002", 1), "nc"},
-		{strings.Replace(good, "00000001", "x", 1), "nc"},
 		{strings.Replace(good, "qop=auth", "qop=auth-int", 1), "qop"},
 		{strings.Replace(good, "=d388", "=d389", 1), "password"},
 		{strings.Replace(good, `"chris"`, `"john"`, 1), "not among"},
@@ -165,6 +163,7 @@ func TestServerAccepts(t *testing.T) {
 		strings.Replace(good, "username", "UserName", 1),
 		strings.Replace(good, "qop=auth", `stale=true,maxbuf=65536`, 1),
 		strings.Replace(good, "nc=00000001,", "", 1),
+		strings.Replace(good, "00000001", "00000002", 1),
 		strings.Replace(good, `"chris"`, `"c\hris"`, 1),
 		good + ",unknown",
 	} {

@@ -7,7 +7,8 @@ import (
 )
 
 // The directives of challenges and responses (RFC 2831, 2.1.1 and 2.1.2) that
-// either side reads. Others are auth-param and are ignored.
+// either side reads. Others are ignored: auth-param, and as Java does nc, which
+// is part of what the response is a hash of.
 const (
 	dirRealm = iota
 	dirQop
@@ -16,7 +17,6 @@ const (
 	dirMaxbuf
 	dirCharset
 	dirUsername
-	dirNonceCount
 	dirCnonce
 	dirURI
 	dirResponse
@@ -27,7 +27,7 @@ const (
 
 var directiveNames = [directiveCount]string{
 	"realm", "qop", "algorithm", "nonce", "maxbuf", "charset", "username",
-	"nc", "cnonce", "digest-uri", "response", "authzid", "rspauth",
+	"cnonce", "digest-uri", "response", "authzid", "rspauth",
 }
 
 // directives are the values of one message; nil where it has none.

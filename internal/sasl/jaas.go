@@ -25,6 +25,10 @@ const (
 	kerberosModule = "com.sun.security.auth.module.Krb5LoginModule"
 )
 
+// nameless is the name of a section that has a sign or a number in place of
+// one: Java takes it, and nobody can ask for it.
+const nameless = "\x00"
+
 var moduleFlags = []string{"REQUIRED", "REQUISITE", "SUFFICIENT", "OPTIONAL"}
 
 // ParseJAAS reads a JAAS file as Java's ConfigFile does:
@@ -64,10 +68,11 @@ type jaasParser struct {
 func (p *jaasParser) next() { p.ahead = p.scan.next() }
 
 func (p *jaasParser) section() (line int, name string, modules []Module, err error) {
-	line = p.ahead.line
-	if name, err = p.word("the name of a section"); err != nil {
-		return line, "", nil, err
+	line, name = p.ahead.line, p.ahead.text
+	if p.ahead.kind == tokenOther {
+		name = nameless
 	}
+	p.next()
 	if err := p.sign("{", "behind the name of a section"); err != nil {
 		return line, "", nil, err
 	}

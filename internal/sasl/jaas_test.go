@@ -63,7 +63,7 @@ Two { A sufficient x=1y; B.c optional; };
 func TestParseJAASErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		"Server":                              "line 1: expected { behind the name of a section, found the end",
-		"{":                                   "line 1: expected the name of a section, found '{'",
+		"{":                                   "line 1: expected { behind the name of a section, found the end",
 		"\n\nServer {\n M required\n a=b\n}":  "line 6: expected an option, or the ; behind the last one, found '}'",
 		"S { M required a=b; }":               "line 1: expected ; behind the } of a section, found the end",
 		"S { M required a=b; };\rS { };":      "line 2: section \"S\" stands twice",

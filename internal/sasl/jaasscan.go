@@ -92,10 +92,14 @@ func (s *scanner) next() token {
 }
 
 // comment passes over /* */, or to the end of the line: for Java a single
-// slash begins a comment as well.
+// slash begins a comment as well, and if it is the last of its line the next
+// line is the comment.
 func (s *scanner) comment() {
 	s.at++
 	if s.peek() != '*' {
+		if s.peek() >= 0 {
+			s.skip()
+		}
 		for c := s.peek(); c >= 0 && c != '\n' && c != '\r'; c = s.peek() {
 			s.at++
 		}
