@@ -25,7 +25,11 @@ const layers = `
 # The pure core: events in, effects out. It knows bytes and rules, never a
 # socket, a file or a clock.
 jute < wire < {tree, auth, zab, config};
-{tree, auth, zab} < replica;
+{tree, auth, zab, sasl} < replica;
+
+# SASL is hashes and texts: whoever has a connection, of a client or of another
+# server, of this side or of that, hands it tokens and nonces.
+sasl < {config, quorumport, node, zk, shell, cmd/zooid};
 
 # The lines that say who is a member stand in files and on the wire, and both
 # are text as Java reads it.
@@ -67,7 +71,7 @@ test/sim/seeds < {test/sim, test/sim/ensemble};
 
 // core lists the packages in which time, randomness and I/O are values that
 // come in from outside, so that one seed replays one run.
-var core = []string{"jute", "wire", "tree", "auth", "zab", "replica", "config", "properties", "ensemble"}
+var core = []string{"jute", "wire", "tree", "auth", "zab", "replica", "config", "properties", "ensemble", "sasl"}
 
 // impure says why the core may not import a package. A trailing slash bars
 // everything below it too.
