@@ -121,6 +121,8 @@ type Config struct {
 	AllowSaslFailedClients bool
 	X509SuperUser          string // subject of a certificate, empty: no super user
 	SSLAuthProvider        string // x509
+	FIPSMode               bool   // what it asks for counts only where it is Set
+	JAASFile               string // java.security.auth.login.config; empty: none
 	// AuthProviders are the authProvider.N settings in the order of N: the
 	// property name and the Java class that it names.
 	AuthProviders []Property
@@ -216,6 +218,16 @@ type Quorum struct {
 	PortUnification          bool // plain connections are accepted too
 	SSLQuorumReloadCertFiles bool
 	TLS                      TLS // the properties zookeeper.ssl.quorum.*
+	Auth                     QuorumAuth
+}
+
+// QuorumAuth is the SASL between members (quorum.auth.*).
+type QuorumAuth struct {
+	Enabled         bool
+	LearnerRequired bool   // authenticate where this member dials
+	ServerRequired  bool   // refuse who does not
+	LearnerContext  string // section of the JAAS file
+	ServerContext   string
 }
 
 // TLS is one set of TLS properties, those of the client port or those of the
@@ -243,6 +255,13 @@ type TLSStore struct {
 
 // ServesTLS says whether clients are served over TLS.
 func (c *Config) ServesTLS() bool { return c.SecureClientPort != NoPort || c.ClientPortUnification }
+
+// MembersTLS says whether TLS may be spoken between the members. That plain
+// connections are accepted too does not ask for stores, as in ZooKeeper.
+func (c *Config) MembersTLS() bool {
+	q := &c.Quorum
+	return q.SSLQuorum || q.PortUnification && q.TLS.KeyStore.Location != ""
+}
 
 // Mode says whether the server runs alone or in an ensemble. Like Apache's
 // QuorumPeerMain it goes by the number of participants and standaloneEnabled;

@@ -247,6 +247,10 @@ func (p *parser) quorum() {
 	if c.Quorum.ConnectToLearnerMasterTicks == 0 {
 		c.Quorum.ConnectToLearnerMasterTicks = c.Quorum.InitLimitTicks
 	}
+	if c.JAASFile != "" && !c.Quorum.Auth.Enabled {
+		p.refuse(&Error{Key: "-Djava.security.auth.login.config", Value: c.JAASFile,
+			Text: noSASL + " but between members, with quorum.auth.enableSasl=true; remove it from SERVER_JVMFLAGS or JVMFLAGS"})
+	}
 	on := func(key string) bool { return strings.EqualFold(p.settings[key].value, "true") }
 	const enable, learner, server = "quorum.auth.enableSasl", "quorum.auth.learnerRequireSasl", "quorum.auth.serverRequireSasl"
 	for _, need := range []struct{ key, needs string }{{learner, enable}, {server, enable}, {server, learner}} {

@@ -2,7 +2,6 @@ package config
 
 // What this release lacks, for the rows that ask for it.
 const (
-	noTLS     = "TLS between the members is not in this release"
 	noSASL    = "SASL is not in this release"
 	noAdmin   = "the HTTP admin server is not in this release"
 	noAudit   = "the audit log is not in this release"

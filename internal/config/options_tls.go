@@ -13,17 +13,18 @@ var tlsOptions = []Option{
 	{Key: "client.certReload", Type: Bool, Default: "false", Since: "3.9",
 		Doc:    "Read the key and trust stores of the client port again when they change; connections stay.",
 		fields: bind(func(c *Config) any { return &c.ClientCertReload })},
-	{Key: "sslQuorum", Typed: true, Type: Bool, Default: "false", Since: "3.5.5", Status: NotYet, Why: noTLS, asks: whenTrue, member: true,
-		Doc:    "TLS on the quorum and election ports.",
+	{Key: "sslQuorum", Typed: true, Type: Bool, Default: "false", Since: "3.5.5", Status: Ensemble,
+		Doc:    "TLS on the quorum and election ports; needs the two stores of ssl.quorum.",
 		fields: bind(func(c *Config) any { return &c.Quorum.SSLQuorum })},
-	{Key: "portUnification", Typed: true, Type: Bool, Default: "false", Since: "3.5.5", Status: NotYet, Why: noTLS, asks: whenTrue, member: true,
+	{Key: "portUnification", Typed: true, Type: Bool, Default: "false", Since: "3.5.5", Status: Ensemble,
 		Doc:    "Accept plain and TLS connections on the quorum and election ports.",
 		fields: bind(func(c *Config) any { return &c.Quorum.PortUnification })},
-	{Key: "sslQuorumReloadCertFiles", Typed: true, Type: Bool, Default: "false", Since: "3.5.5", Status: NotYet, Why: noTLS, asks: whenTrue, member: true,
-		Doc:    "Read the quorum key and trust stores again when they change.",
+	{Key: "sslQuorumReloadCertFiles", Typed: true, Type: Bool, Default: "false", Since: "3.5.5", Status: Ensemble,
+		Doc:    "Read the quorum key and trust stores again when they change; connections stay.",
 		fields: bind(func(c *Config) any { return &c.Quorum.SSLQuorumReloadCertFiles })},
-	{Key: "fips-mode", Type: Bool, Default: "true", Since: "3.9", Status: NotYet, Why: noTLS,
-		Doc: "Neither a trust manager of its own nor DIGEST-MD5."},
+	{Key: "fips-mode", Type: Bool, Default: "true", Since: "3.9",
+		Doc:    "Members do not authenticate themselves with DIGEST-MD5 if this is set to true; not set, they do. Host names are held against certificates either way.",
+		fields: bind(func(c *Config) any { return &c.FIPSMode })},
 	{Key: "ssl.sslProvider", Type: Enum, Words: []string{"JDK", "OPENSSL", "OPENSSL_REFCNT"}, Default: "JDK", Since: "3.9", Status: NoEffect, Why: "there is one implementation of TLS",
 		Doc: "TLS implementation of the client port."},
 }
@@ -32,8 +33,8 @@ var (
 	clientStoreOptions = storeOptions(tlsRows{prefix: "ssl.", since: "3.5.1", checkClients: "false", protocols: "that of protocol",
 		set: func(c *Config) *TLS { return &c.ClientTLS }, serves: (*Config).ServesTLS})
 	quorumStoreOptions = storeOptions(tlsRows{prefix: "ssl.quorum.", since: "3.5.5", checkClients: "true", protocols: "TLSv1.3,TLSv1.2",
-		why: noTLS, member: true,
-		set: func(c *Config) *TLS { return &c.Quorum.TLS }, serves: func(c *Config) bool { return c.Quorum.SSLQuorum }})
+		member: true,
+		set:    func(c *Config) *TLS { return &c.Quorum.TLS }, serves: (*Config).MembersTLS})
 )
 
 // tlsRows are in what the rows of the client port differ from those of the ports
@@ -42,7 +43,6 @@ type tlsRows struct {
 	prefix, since string
 	checkClients  string // default of the two options about the hosts of those who dial
 	protocols     string // default of enabledProtocols
-	why           string // what is missing, if the rows are not served
 	member        bool
 	set           func(*Config) *TLS
 	serves        func(*Config) bool // whether the settings are used at all
@@ -88,8 +88,8 @@ func storeOptions(r tlsRows) []Option {
 		if o.Since == "" {
 			o.Since = r.since
 		}
-		if r.why != "" && o.Status == Honoured {
-			o.Status, o.Why = NotYet, r.why
+		if r.member && o.Status == Honoured {
+			o.Status = Ensemble
 		}
 	}
 	return rows
@@ -116,8 +116,9 @@ func storeRows(kind, doc string, in func(func(*TLS) any) []func(*Config) any, of
 var storeTypes = []string{"JKS", "PEM", "PKCS12", "BCFKS"}
 
 var saslOptions = []Option{
-	{Key: "java.security.auth.login.config", Plain: true, OnlyProperty: true, Type: Path, Default: "none", computed: true, Since: "3.4", Status: NotYet,
-		Why: noSASL, asks: func(_ *Config, value string) bool { return value != "" }, Doc: "The JAAS file with the server's SASL credentials."},
+	{Key: "java.security.auth.login.config", Plain: true, OnlyProperty: true, Type: Path, Default: "none", computed: true, Since: "3.4", Status: Ensemble,
+		Doc:    "The JAAS file with the credentials for SASL between the members. SASL of clients is not in this release.",
+		fields: bind(func(c *Config) any { return &c.JAASFile })},
 	{Key: "sasl.serverconfig", Type: Text, Default: "Server", Since: "3.4", Status: NotYet, Why: noSASL,
 		Doc: "Section of the JAAS file."},
 	{Key: "SASLAuthenticationProvider.superPassword", Type: Text, Default: "none", computed: true, Since: "3.4", Status: NotYet, Secret: true, Why: noSASL,
@@ -136,16 +137,21 @@ var saslOptions = []Option{
 		Doc: "The kinit program."},
 	{Key: "kerberos.minReLoginTimeMs", Type: Long, Default: "60000", Unit: "ms", Since: "3.8", Status: NotYet, Why: noSASL,
 		Doc: "Shortest time between two logins."},
-	{Key: "quorum.auth.enableSasl", Typed: true, Type: Bool, Default: "false", Since: "3.4.10", Status: NotYet, Why: noSASL, asks: whenTrue, member: true,
-		Doc: "SASL between the members."},
-	{Key: "quorum.auth.learnerRequireSasl", Typed: true, Type: Bool, Default: "false", Since: "3.4.10", Status: NotYet, Why: noSASL, asks: whenTrue, member: true,
-		Doc: "Authenticate to the member that is dialled; needs enableSasl."},
-	{Key: "quorum.auth.serverRequireSasl", Typed: true, Type: Bool, Default: "false", Since: "3.4.10", Status: NotYet, Why: noSASL, asks: whenTrue, member: true,
-		Doc: "Refuse members that do not authenticate; needs the two above."},
-	{Key: "quorum.auth.learner.saslLoginContext", Typed: true, Type: Text, Default: "QuorumLearner", Since: "3.4.10", Status: NotYet, Why: noSASL,
-		Doc: "Section of the JAAS file used to dial."},
-	{Key: "quorum.auth.server.saslLoginContext", Typed: true, Type: Text, Default: "QuorumServer", Since: "3.4.10", Status: NotYet, Why: noSASL,
-		Doc: "Section of the JAAS file used to accept."},
-	{Key: "quorum.auth.kerberos.servicePrincipal", Typed: true, Type: Text, Default: "zkquorum/localhost", Since: "3.4.10", Status: NotYet, Why: noSASL,
+	{Key: "quorum.auth.enableSasl", Typed: true, Type: Bool, Default: "false", Since: "3.4.10", Status: Ensemble,
+		Doc:    "SASL between the members, with the mechanism DIGEST-MD5; needs a JAAS file.",
+		fields: bind(func(c *Config) any { return &c.Quorum.Auth.Enabled })},
+	{Key: "quorum.auth.learnerRequireSasl", Typed: true, Type: Bool, Default: "false", Since: "3.4.10", Status: Ensemble,
+		Doc:    "Authenticate to the member that is dialled; needs enableSasl.",
+		fields: bind(func(c *Config) any { return &c.Quorum.Auth.LearnerRequired })},
+	{Key: "quorum.auth.serverRequireSasl", Typed: true, Type: Bool, Default: "false", Since: "3.4.10", Status: Ensemble,
+		Doc:    "Refuse members that do not authenticate; needs the two above.",
+		fields: bind(func(c *Config) any { return &c.Quorum.Auth.ServerRequired })},
+	{Key: "quorum.auth.learner.saslLoginContext", Typed: true, Type: Text, Default: "QuorumLearner", Since: "3.4.10", Status: Ensemble,
+		Doc:    "Section of the JAAS file used to dial.",
+		fields: bind(func(c *Config) any { return &c.Quorum.Auth.LearnerContext })},
+	{Key: "quorum.auth.server.saslLoginContext", Typed: true, Type: Text, Default: "QuorumServer", Since: "3.4.10", Status: Ensemble,
+		Doc:    "Section of the JAAS file used to accept.",
+		fields: bind(func(c *Config) any { return &c.Quorum.Auth.ServerContext })},
+	{Key: "quorum.auth.kerberos.servicePrincipal", Typed: true, Type: Text, Default: "zkquorum/localhost", Since: "3.4.10", Status: NotYet, Why: "Kerberos is not in this release",
 		Doc: "Kerberos principal of the members; `_HOST` stands for the host name."},
 }
