@@ -136,7 +136,10 @@ func Start(cfg *config.Config, opts Options) (*Node, error) {
 func (n *Node) startServing() error {
 	begin := time.Now()
 	if ensembleMode(n.cfg) {
-		n.member = n.newMember()
+		var err error
+		if n.member, err = n.newMember(); err != nil {
+			return err
+		}
 	}
 	if err := n.listen(); err != nil {
 		return &ExitError{exitUnexpected, err}
@@ -164,6 +167,9 @@ func (n *Node) startServing() error {
 	go n.loop.run()
 	n.work.Go(func() { n.ticker(n.tickEvery()) })
 	n.work.Go(n.purger)
+	if n.member != nil && n.member.security.context != nil && n.cfg.Quorum.SSLQuorumReloadCertFiles {
+		n.work.Go(func() { n.member.security.context.Watch(n.stopping) })
+	}
 	if n.member != nil && n.cfg.Quorum.OraclePath != "" {
 		n.work.Go(n.watchOracle)
 	}

@@ -28,8 +28,9 @@ type TLS struct {
 	Plain bool
 	// Server is how connections are accepted.
 	Server *tls.Config
-	// Client is how a server is dialled whose host is so called.
-	Client func(host string) *tls.Config
+	// Client is how a server is dialled whose host is so called, on a connection
+	// to remote.
+	Client func(host string, remote net.Addr) *tls.Config
 	// Accepted, which may be nil, refuses an accepted connection for the
 	// certificate that it shows (ssl.quorum.clientHostnameVerification).
 	Accepted func(remote net.Addr, state *tls.ConnectionState) error
@@ -171,7 +172,7 @@ func (s *Security) dial(ctx context.Context, nc net.Conn, host string) (net.Conn
 	if s == nil || s.TLS == nil || !s.TLS.Dials {
 		return nc, nil
 	}
-	config := s.TLS.Client(host).Clone()
+	config := s.TLS.Client(host, nc.RemoteAddr()).Clone()
 	config.DynamicRecordSizingDisabled = true
 	conn := tls.Client(nc, config)
 	until, _ := ctx.Deadline()

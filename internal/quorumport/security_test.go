@@ -72,7 +72,7 @@ func (a *authority) tls(one tls.Certificate) *TLS {
 	return &TLS{
 		Dials:  true,
 		Server: &tls.Config{Certificates: []tls.Certificate{one}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: a.pool},
-		Client: func(host string) *tls.Config {
+		Client: func(host string, _ net.Addr) *tls.Config {
 			return &tls.Config{Certificates: []tls.Certificate{one}, RootCAs: a.pool, ServerName: host}
 		},
 	}
@@ -207,8 +207,8 @@ func TestElectionTLSRefusesPeer(t *testing.T) {
 	none := ca.tls(tls.Certificate{})
 	none.Server.Certificates = nil
 	elsewhere := good(9)
-	elsewhere.TLS.Client = func(string) *tls.Config {
-		config := good(9).TLS.Client("")
+	elsewhere.TLS.Client = func(string, net.Addr) *tls.Config {
+		config := good(9).TLS.Client("", nil)
 		config.ServerName = "elsewhere.test"
 		return config
 	}
@@ -313,11 +313,11 @@ func TestElectionSecuredHostile(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { awaitEnd(t, v.knock(text)) })
 	}
-	v.mu.Lock()
-	if len(v.greeting) > 0 || len(v.peers) > 0 {
-		t.Errorf("%d connections and %d peers are left", len(v.greeting), len(v.peers))
-	}
-	v.mu.Unlock()
+	v.eventually("all connections to be forgotten", func() bool {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		return len(v.greeting) == 0 && len(v.peers) == 0
+	})
 	peer := newVoter(t, 3, func(o *ElectionOptions) { o.Security = both })
 	peer.listen("127.0.0.1:0")
 	acquaint(v, peer)
