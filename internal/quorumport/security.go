@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -48,6 +49,8 @@ const (
 	securityBuffer = smallestBuffer
 )
 
+var errNoCertificate = errors.New("TLS handshake failed: it has no certificate that an authority of the trust store has signed")
+
 var errPlain = errors.New("it does not speak TLS, which sslQuorum=true asks for unless portUnification=true")
 
 // secured says whether accepted connections need anything before their first
@@ -74,6 +77,9 @@ func (s *Security) accept(ctx context.Context, nc net.Conn, until time.Time) (ov
 	conn := tls.Server(&begun{Conn: nc, head: head}, s.TLS.server())
 	if err := handshake(ctx, conn, until); err != nil {
 		dismiss(nc)
+		if strings.Contains(err.Error(), "client didn't provide a certificate") {
+			err = errNoCertificate // crypto/tls has no error of its own for it
+		}
 		return nil, nil, err
 	}
 	return conn, nil, nil

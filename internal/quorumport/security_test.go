@@ -218,7 +218,7 @@ func TestElectionTLSRefusesPeer(t *testing.T) {
 	}{
 		"plain":                    {nil, "does not speak TLS", ""},
 		"certificate of another":   {&Security{TLS: stranger}, "unknown authority", "refuses this server's certificate"},
-		"no certificate":           {&Security{TLS: none}, "client didn't provide a certificate", "refuses this server's certificate"},
+		"no certificate":           {&Security{TLS: none}, "it has no certificate", "refuses this server's certificate"},
 		"name of another":          {elsewhere, "bad certificate", "not elsewhere.test"},
 		"TLS where the others not": {&Security{TLS: &TLS{Dials: true, Client: elsewhere.TLS.Client, Server: elsewhere.TLS.Server}}, "bad certificate", "not elsewhere.test"},
 	} {

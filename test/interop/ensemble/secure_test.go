@@ -201,7 +201,7 @@ func besiegeSecured(t *testing.T, kinds []harness.Kind, bad harness.Kind) {
 		said              string
 	}{
 		{[]string{"sslQuorum=false"}, nil, "it does not speak TLS"},
-		{c.stores("other.jks", "both.jks"), nil, "unknown authority"},
+		{c.stores("other.jks", "both.jks"), nil, "it has no certificate that an authority"},
 		{c.stores("elsewhere.jks", "both.jks"), nil, "elsewhere.test, nor for a host of the server lines"},
 		{nil, c.property("wrong.conf"), "the password is not that of the server"},
 		{[]string{"quorum.auth.serverRequireSasl=false", "quorum.auth.learnerRequireSasl=false"}, nil, "it does not authenticate itself"},
