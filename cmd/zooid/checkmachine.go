@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"zooid/internal/config"
+	"zooid/internal/node"
 )
 
 // A machine is what check-config finds when it holds a configuration against
@@ -40,7 +41,30 @@ func (m *machine) look() {
 		}
 	}
 	m.secrets()
+	m.members()
 	m.port()
+}
+
+// members reads what secures the connections to the other members.
+func (m *machine) members() {
+	q := &m.cfg.Quorum
+	if m.cfg.Mode() != config.Distributed {
+		return
+	}
+	key := "sslQuorum"
+	if !q.SSLQuorum {
+		key = "portUnification"
+	}
+	if q.TLS.KeyStore.Location != "" && q.TLS.TrustStore.Location != "" {
+		if err := node.CheckMemberTLS(m.cfg); err != nil {
+			m.refuse(key, err.Error())
+		}
+	}
+	if m.cfg.JAASFile != "" {
+		if err := node.CheckMemberSASL(m.cfg); err != nil {
+			m.refuse("quorum.auth.enableSasl", err.Error())
+		}
+	}
 }
 
 // A dataDirectory is a directory of the configuration and its key.

@@ -41,6 +41,9 @@ type serverSummary struct {
 	Schemes         []string `json:"schemes"`
 	SuperUser       bool     `json:"superUser"`
 	EnforcedSchemes []string `json:"enforcedSchemes"`
+
+	// Members is what the connections to other members have, empty standalone.
+	Members string `json:"members"`
 }
 
 func summarize(c *config.Config) serverSummary {
@@ -67,7 +70,34 @@ func summarize(c *config.Config) serverSummary {
 	if c.EnforceAuthEnabled {
 		s.EnforcedSchemes = append(s.EnforcedSchemes, c.EnforceAuthSchemes...)
 	}
+	if c.Mode() == config.Distributed {
+		s.Members = between(c)
+	}
 	return s
+}
+
+// between says what the connections between the members have.
+func between(c *config.Config) string {
+	q := &c.Quorum
+	text := "plain"
+	switch {
+	case q.SSLQuorum && q.PortUnification:
+		text = "TLS; plain ones are accepted too"
+	case q.SSLQuorum:
+		text = "TLS"
+	case c.MembersTLS():
+		text = "plain; TLS is accepted too"
+	}
+	switch {
+	case !q.Auth.Enabled:
+	case q.Auth.ServerRequired:
+		text += "; SASL is required"
+	case q.Auth.LearnerRequired:
+		text += "; SASL where this server dials, not required of others"
+	default:
+		text += "; SASL is accepted, and not required of others"
+	}
+	return text
 }
 
 // text is the check for people.
@@ -136,7 +166,7 @@ func (s *serverSummary) lines() []summaryLine {
 	if logs == s.DataDir {
 		logs += ", with the data"
 	}
-	return []summaryLine{
+	lines := []summaryLine{
 		{"clients", s.clients()},
 		{"server id", id},
 		{"data", s.DataDir},
@@ -149,6 +179,10 @@ func (s *serverSummary) lines() []summaryLine {
 		{"four-letter words", strings.Join(s.FourLetterWords, " ")},
 		{"access", s.access()},
 	}
+	if s.Members != "" {
+		lines = append(lines, summaryLine{"members", s.Members})
+	}
+	return lines
 }
 
 func (s *serverSummary) clients() string {

@@ -35,28 +35,32 @@ type memberSecurity struct {
 // and the file that are to blame.
 func openMemberSecurity(cfg *config.Config, log *slog.Logger) (*memberSecurity, error) {
 	s := &memberSecurity{port: &quorumport.Security{}}
-	if cfg.MembersTLS() {
-		if err := s.openTLS(&cfg.Quorum, log); err != nil {
-			return nil, err
-		}
+	if err := s.openTLS(cfg, log); err != nil {
+		return nil, err
 	}
-	if cfg.Quorum.Auth.Enabled {
-		var err error
-		if s.port.SASL, err = openMemberSASL(cfg); err != nil {
-			return nil, err
-		}
-	}
-	return s, nil
+	var err error
+	s.port.SASL, err = openMemberSASL(cfg)
+	return s, err
 }
 
-// CheckMemberSecurity says what would keep a member with this configuration from
-// securing its connections to the others, nil for nothing.
-func CheckMemberSecurity(cfg *config.Config) error {
-	_, err := openMemberSecurity(cfg, slog.New(slog.DiscardHandler))
+// CheckMemberTLS says what is wrong with the stores of a member that is to speak
+// TLS with the others, nil for nothing.
+func CheckMemberTLS(cfg *config.Config) error {
+	return (&memberSecurity{port: &quorumport.Security{}}).openTLS(cfg, slog.New(slog.DiscardHandler))
+}
+
+// CheckMemberSASL says what is wrong with the JAAS file of a member that is to
+// speak SASL with the others, nil for nothing.
+func CheckMemberSASL(cfg *config.Config) error {
+	_, err := openMemberSASL(cfg)
 	return err
 }
 
-func (s *memberSecurity) openTLS(q *config.Quorum, log *slog.Logger) error {
+func (s *memberSecurity) openTLS(cfg *config.Config, log *slog.Logger) error {
+	q := &cfg.Quorum
+	if !cfg.MembersTLS() {
+		return nil
+	}
 	settings, err := memberTLSSettings(&q.TLS)
 	if err != nil {
 		return err
@@ -134,9 +138,12 @@ func (s *memberSecurity) accepted(remote net.Addr, state *tls.ConnectionState) e
 		bad, strings.Join(hosts, ", "))
 }
 
-// openMemberSASL reads the JAAS file.
+// openMemberSASL reads the JAAS file; nil without SASL.
 func openMemberSASL(cfg *config.Config) (*quorumport.SASL, error) {
 	auth := &cfg.Quorum.Auth
+	if !auth.Enabled {
+		return nil, nil
+	}
 	text, err := os.ReadFile(cfg.JAASFile)
 	if err != nil {
 		return nil, fmt.Errorf("the JAAS file of java.security.auth.login.config: %w", err)
