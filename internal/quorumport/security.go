@@ -194,8 +194,8 @@ func (s *Security) dial(ctx context.Context, nc net.Conn, host string) (net.Conn
 
 // handshake ends when ctx does, or at until unless that is zero.
 func handshake(ctx context.Context, conn *tls.Conn, until time.Time) error {
-	conn.SetDeadline(until)
-	defer conn.SetDeadline(time.Time{})
+	_ = conn.SetDeadline(until)
+	defer func() { _ = conn.SetDeadline(time.Time{}) }()
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return fmt.Errorf("TLS handshake failed: %w", err)
 	}
