@@ -2,6 +2,7 @@ package node
 
 import (
 	"crypto/x509"
+	"log/slog"
 	"time"
 
 	"zooid/internal/auth"
@@ -12,21 +13,32 @@ import (
 )
 
 // openTLS reads the stores of the client port.
-func (n *Node) openTLS() error {
-	s, err := TLSSettings("ssl.", &n.cfg.ClientTLS)
-	if err == nil {
-		s.NeedKey, s.Reload = true, n.cfg.ClientCertReload
-		n.tls, err = tlsconf.Open(s, n.log)
-	}
-	if err != nil {
+func (n *Node) openTLS() (err error) {
+	if n.tls, err = openClientTLS(n.cfg, n.log); err != nil {
 		return &ExitError{exitConfig, err}
 	}
 	return nil
 }
 
-// TLSSettings are the TLS properties of a configuration, whose names begin with
+// CheckClientTLS reads the stores of the client port as a server does when it
+// starts, and says what is wrong with them.
+func CheckClientTLS(cfg *config.Config) error {
+	_, err := openClientTLS(cfg, slog.New(slog.DiscardHandler))
+	return err
+}
+
+func openClientTLS(cfg *config.Config, log *slog.Logger) (*tlsconf.Context, error) {
+	s, err := tlsSettings("ssl.", &cfg.ClientTLS)
+	if err != nil {
+		return nil, err
+	}
+	s.NeedKey, s.Reload = true, cfg.ClientCertReload
+	return tlsconf.Open(s, log)
+}
+
+// tlsSettings are the TLS properties of a configuration, whose names begin with
 // prefix, as package tlsconf takes them.
-func TLSSettings(prefix string, t *config.TLS) (tlsconf.Settings, error) {
+func tlsSettings(prefix string, t *config.TLS) (tlsconf.Settings, error) {
 	asked, err := tlsconf.ParseClientAuth(t.ClientAuth)
 	detect := t.HandshakeDetectionTimeoutMs
 	if detect <= 0 {
