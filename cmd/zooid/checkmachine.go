@@ -41,8 +41,10 @@ func (m *machine) look() {
 		}
 	}
 	m.secrets()
+	m.clientTLS()
 	m.members()
-	m.port()
+	m.port("clientPort", m.cfg.ClientPort, m.cfg.ClientPortAddress)
+	m.port("secureClientPort", m.cfg.SecureClientPort, m.cfg.SecureClientPortAddress)
 }
 
 // members reads what secures the connections to the other members.
@@ -204,27 +206,41 @@ func (m *machine) secrets() {
 	}
 }
 
-// port tries the client port, for no longer than it takes to bind it.
-func (m *machine) port() {
-	if m.cfg.ClientPort == config.NoPort {
+// clientTLS reads the stores of TLS clients, unless the file lacks them.
+func (m *machine) clientTLS() {
+	if !m.cfg.ServesTLS() || m.cfg.ClientTLS.KeyStore.Location == "" {
 		return
 	}
-	address := net.JoinHostPort(m.cfg.ClientPortAddress, strconv.Itoa(m.cfg.ClientPort))
+	key := "secureClientPort"
+	if m.cfg.SecureClientPort == config.NoPort {
+		key = "client.portUnification"
+	}
+	if err := node.CheckClientTLS(m.cfg); err != nil {
+		m.refuse(key, err.Error())
+	}
+}
+
+// port tries a port for clients, for no longer than it takes to bind it.
+func (m *machine) port(option string, port int, host string) {
+	if port == config.NoPort {
+		return
+	}
+	address := net.JoinHostPort(host, strconv.Itoa(port))
 	listener, err := net.Listen("tcp", address)
 	var dns *net.DNSError
 	switch {
 	case err == nil:
 		listener.Close()
 	case errors.Is(err, syscall.EADDRINUSE):
-		m.risk("clientPort", "something listens on "+address+" already, and a server can start only when it has gone",
+		m.risk(option, "something listens on "+address+" already, and a server can start only when it has gone",
 			"stop it, unless it is the server of this very file")
 	case errors.Is(err, syscall.EACCES):
-		m.refuse("clientPort", "the user "+userName()+" may not listen on port "+strconv.Itoa(m.cfg.ClientPort)+"; take one from 1024 up")
+		m.refuse(option, "the user "+userName()+" may not listen on port "+strconv.Itoa(port)+"; take one from 1024 up")
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		m.refuse("clientPortAddress", m.cfg.ClientPortAddress+" is not an address of this machine")
+		m.refuse(option+"Address", host+" is not an address of this machine")
 	case errors.As(err, &dns):
-		m.refuse("clientPortAddress", m.cfg.ClientPortAddress+" cannot be resolved: "+dns.Err)
+		m.refuse(option+"Address", host+" cannot be resolved: "+dns.Err)
 	default:
-		m.refuse("clientPort", err.Error())
+		m.refuse(option, err.Error())
 	}
 }

@@ -14,6 +14,9 @@ import (
 type serverSummary struct {
 	ClientPort    int    `json:"clientPort"` // -1: none
 	ClientAddress string `json:"clientAddress"`
+	SecurePort    int    `json:"secureClientPort"` // -1: none
+	SecureAddress string `json:"secureClientAddress"`
+	Unified       bool   `json:"portUnification"` // of the client port
 	DataDir       string `json:"dataDir"`
 	DataLogDir    string `json:"dataLogDir"`
 	ServerID      int64  `json:"serverId"` // -1: none
@@ -49,6 +52,7 @@ type serverSummary struct {
 func summarize(c *config.Config) serverSummary {
 	s := serverSummary{
 		ClientPort: c.ClientPort, ClientAddress: c.ClientPortAddress,
+		SecurePort: c.SecureClientPort, SecureAddress: c.SecureClientPortAddress, Unified: c.ClientPortUnification,
 		DataDir: c.DataDir, DataLogDir: c.DataLogDir, ServerID: c.ServerID,
 		Voters: len(c.Members.Voters()), Observers: len(c.Members.Observers()),
 		TickTimeMs: c.TickTimeMs, MinSessionTimeoutMs: c.MinSessionTimeoutMs, MaxSessionTimeoutMs: c.MaxSessionTimeoutMs,
@@ -56,7 +60,7 @@ func summarize(c *config.Config) serverSummary {
 		ForceSync: c.ForceSync, PurgeIntervalMs: c.AutopurgeIntervalMs, SnapRetainCount: c.AutopurgeSnapRetainCount,
 		MaxClientCnxns: c.MaxClientCnxns, MaxCnxns: c.MaxCnxns,
 		JuteMaxBufferBytes: c.JuteMaxBufferBytes, GlobalOutstandingLimit: c.GlobalOutstandingLimit,
-		SkipACL: c.SkipACL, SuperUser: c.SuperDigest != "", Schemes: []string{"ip"}, EnforcedSchemes: []string{},
+		SkipACL: c.SkipACL, SuperUser: c.SuperDigest != "" || c.ServesTLS() && c.X509SuperUser != "", Schemes: []string{"ip"}, EnforcedSchemes: []string{},
 		FourLetterWords: []string{},
 	}
 	for _, word := range config.FourLetterWords() {
@@ -66,6 +70,9 @@ func summarize(c *config.Config) serverSummary {
 	}
 	if c.DigestAuthEnabled {
 		s.Schemes = append(s.Schemes, "digest")
+	}
+	if c.ServesTLS() {
+		s.Schemes = append(s.Schemes, "x509")
 	}
 	if c.EnforceAuthEnabled {
 		s.EnforcedSchemes = append(s.EnforcedSchemes, c.EnforceAuthSchemes...)
@@ -186,18 +193,34 @@ func (s *serverSummary) lines() []summaryLine {
 }
 
 func (s *serverSummary) clients() string {
-	where := "all addresses"
-	if s.ClientAddress != "" && s.ClientAddress != "0.0.0.0" {
-		where = s.ClientAddress
+	plain, secure := listening(s.ClientPort, s.ClientAddress), listening(s.SecurePort, s.SecureAddress)
+	if s.Unified && plain != "" {
+		plain += ", plain and TLS"
 	}
-	switch s.ClientPort {
-	case config.NoPort:
+	switch {
+	case plain == "" && secure == "":
 		return "no port: no client can connect"
+	case secure == "":
+		return plain
+	case plain == "":
+		return "TLS alone, " + secure
+	}
+	return plain + "; TLS " + secure
+}
+
+// listening says where a port is, "" if it is none.
+func listening(port int, host string) string {
+	where := "all addresses"
+	if host != "" && host != "0.0.0.0" {
+		where = host
+	}
+	switch port {
+	case config.NoPort:
+		return ""
 	case 0:
 		return "any free port on " + where
-	default:
-		return "port " + strconv.Itoa(s.ClientPort) + " on " + where
 	}
+	return "port " + strconv.Itoa(port) + " on " + where
 }
 
 func (s *serverSummary) syncing() string {

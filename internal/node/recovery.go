@@ -171,7 +171,7 @@ func (n *Node) replicaConfig() replica.Config {
 		MinSessionTimeout: int32(c.MinSessionTimeoutMs), MaxSessionTimeout: int32(c.MaxSessionTimeoutMs),
 		Seed:      uint64(n.started.UnixNano()),
 		SnapCount: int64(c.SnapCount), SnapSize: max(c.SnapSizeLimitKB, 0) << 10,
-		Auth:     authPolicy(c),
+		Auth:     n.policy,
 		EagerACL: c.EnableEagerACLCheck, EnforceQuota: c.EnforceQuota, ExtendedTypes: c.ExtendedTypesEnabled, Emulate353: c.Emulate353TTLNodes,
 		Digest: c.DigestEnabled, CloseSessionPaths: c.CloseSessionTxnEnabled, ReconfigEnabled: c.ReconfigEnabled,
 		ContainerInterval: c.ContainerCheckIntervalMs, ContainerPerMinute: max(int64(c.ContainerMaxPerMinute), 1),
@@ -189,6 +189,7 @@ func authPolicy(c *config.Config) *auth.Policy {
 		SkipACL: c.SkipACL, DigestEnabled: c.DigestAuthEnabled, SuperDigest: c.SuperDigest,
 		EnsembleNames: c.EnsembleAuthNames, EnsembleNamesNotSet: len(c.EnsembleAuthNames) == 0,
 	}
+	p.X509, p.X509SuperUser = c.ServesTLS(), c.X509SuperUser
 	p.DigestAlg, _ = auth.ParseAlgorithm(c.DigestAlgorithm)
 	for _, q := range c.AuthProviders {
 		p.SASL = p.SASL || strings.HasSuffix(q.Value, "SASLAuthenticationProvider")

@@ -61,11 +61,12 @@ func (s *memberSecurity) openTLS(cfg *config.Config, log *slog.Logger) error {
 	if !cfg.MembersTLS() {
 		return nil
 	}
-	settings, err := memberTLSSettings(&q.TLS)
+	settings, err := tlsSettings("ssl.quorum.", &q.TLS)
 	if err != nil {
 		return err
 	}
-	settings.Reload = q.SSLQuorumReloadCertFiles
+	settings.NeedKey, settings.Reload = true, q.SSLQuorumReloadCertFiles
+	settings.ClientHostnameVerification = false // accepted sees to it
 	if s.context, err = tlsconf.Open(settings, log); err != nil {
 		return err
 	}
@@ -82,24 +83,6 @@ func (s *memberSecurity) openTLS(cfg *config.Config, log *slog.Logger) error {
 		s.port.TLS.Accepted, s.reverse = s.accepted, q.TLS.AllowReverseDNS
 	}
 	return nil
-}
-
-// memberTLSSettings are the properties ssl.quorum.
-func memberTLSSettings(t *config.TLS) (tlsconf.Settings, error) {
-	auth, err := tlsconf.ParseClientAuth(t.ClientAuth)
-	if err != nil {
-		return tlsconf.Settings{}, fmt.Errorf("ssl.quorum.clientAuth: %w", err)
-	}
-	store := func(s config.TLSStore) tlsconf.Store {
-		return tlsconf.Store{Location: s.Location, Password: s.Password, PasswordPath: s.PasswordPath, Type: s.Type}
-	}
-	detect := time.Duration(t.HandshakeDetectionTimeoutMs) * time.Millisecond
-	return tlsconf.Settings{
-		Prefix: "ssl.quorum.", NeedKey: true, KeyStore: store(t.KeyStore), TrustStore: store(t.TrustStore),
-		Protocol: t.Protocol, EnabledProtocols: t.EnabledProtocols, CipherSuites: t.CipherSuites, ClientAuth: auth,
-		HostnameVerification: t.HostnameVerification, // of those who dial this server accepted sees to
-		AllowReverseDNS:      t.AllowReverseDNS, CRL: t.CRL, OCSP: t.OCSP, HandshakeDetectionTimeout: detect,
-	}, nil
 }
 
 // lookUpWithin is how long the name of an address is looked for.

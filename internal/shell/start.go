@@ -143,11 +143,11 @@ func (o *startOptions) apply(p properties, env *Environment) error {
 		o.notes = append(o.notes, "java.security.auth.login.config="+name+": this shell has no SASL and goes on without it")
 	}
 	if p.yes("zookeeper.client.secure", false) {
-		config, err := tlsConfig(p, env.ReadFile)
+		dial, err := secureDialer(p)
 		if err != nil {
 			return err
 		}
-		o.clientOptions = append(o.clientOptions, zk.WithTLS(config))
+		o.clientOptions = append(o.clientOptions, zk.WithDialer(dial))
 	}
 	return nil
 }
