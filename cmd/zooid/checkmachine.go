@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"zooid/internal/config"
+	"zooid/internal/node"
 )
 
 // A machine is what check-config finds when it holds a configuration against
@@ -40,7 +41,27 @@ func (m *machine) look() {
 		}
 	}
 	m.secrets()
+	m.login()
 	m.port()
+}
+
+// login reads the JAAS file, if there is one, as the server would.
+func (m *machine) login() {
+	sections, err := node.ReadJAAS(m.cfg)
+	var warnings []config.Warning
+	if err == nil {
+		_, warnings, err = m.cfg.Login(sections)
+	}
+	m.warnings = append(m.warnings, warnings...)
+	var refused *config.Error
+	if errors.As(err, &refused) {
+		m.refusals = append(m.refusals, finding{Key: refused.Key, Value: refused.Value, Text: refused.Text})
+	}
+	name, _ := m.cfg.JAASFile()
+	if info, err := os.Stat(name); err == nil && info.Mode().Perm()&0o004 != 0 {
+		m.warnings = append(m.warnings, config.Warning{File: name,
+			Text: "everyone on this machine may read the file, and with it all passwords", Advice: "run: chmod o-r " + name})
+	}
 }
 
 // A dataDirectory is a directory of the configuration and its key.
