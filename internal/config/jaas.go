@@ -12,19 +12,11 @@ import (
 
 const jaasFile = "java.security.auth.login.config"
 
-// JAASFile is the path of the JAAS file, as Java takes it: a leading = and the
-// prefix file: are left out. It is false when none is named. The shell reads it
-// and hands the text to ReadJAAS.
+// JAASFile is the path of the JAAS file, false when none is named. The shell
+// reads it and hands the text to ReadJAAS.
 func (c *Config) JAASFile() (name string, named bool) {
 	name, named = c.properties[jaasFile]
-	name = strings.TrimPrefix(name, "=")
-	if path, ok := strings.CutPrefix(name, "file:"); ok {
-		name = path
-		if strings.HasPrefix(name, "//") { // an URL with an empty host
-			name = name[2:]
-		}
-	}
-	return name, named
+	return sasl.FileName(name), named
 }
 
 // ReadJAAS reads the text of the JAAS file; ${name} stands for the properties
