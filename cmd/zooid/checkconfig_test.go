@@ -90,7 +90,7 @@ func TestCheckConfig(t *testing.T) {
 			"sslQuorum=true\nssl.quorum.keyStore.location=DIR/none.jks\nssl.quorum.trustStore.location=DIR/none.jks\nquorum.auth.enableSasl=true\n",
 			args: []string{"-Djava.security.auth.login.config=/none.conf"}, code: 2,
 			want: []string{"members            TLS; SASL is accepted, and not required of others", "sslQuorum: ssl.quorum.keyStore.location: open DIR/none.jks",
-				"quorum.auth.enableSasl: the JAAS file of java.security.auth.login.config: open /none.conf"}},
+				"-Djava.security.auth.login.config=/none.conf: cannot read the JAAS file"}},
 		{name: "TLS", text: "dataDir=DIR/data\nsecureClientPort=0\nssl.keyStore.location=DIR/key.jks\nssl.trustStore.location=DIR/trust.jks\n", code: 2,
 			want: []string{"TLS alone, any free port on all addresses", "schemes ip, digest, x509", "zoo.cfg:2: secureClientPort: ssl.keyStore.location: open DIR/key.jks"}},
 		{name: "TLS beside", text: basics + "secureClientPort=2281\nsecureClientPortAddress=192.0.2.1\nssl.keyStore.location=DIR/key.jks\nssl.clientAuth=none\n",

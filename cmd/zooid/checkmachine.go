@@ -42,6 +42,7 @@ func (m *machine) look() {
 	}
 	m.secrets()
 	m.clientTLS()
+	m.login()
 	m.members()
 	m.port("clientPort", m.cfg.ClientPort, m.cfg.ClientPortAddress)
 	m.port("secureClientPort", m.cfg.SecureClientPort, m.cfg.SecureClientPortAddress)
@@ -62,10 +63,30 @@ func (m *machine) members() {
 			m.refuse(key, err.Error())
 		}
 	}
-	if m.cfg.JAASFile != "" {
-		if err := node.CheckMemberSASL(m.cfg); err != nil {
-			m.refuse("quorum.auth.enableSasl", err.Error())
-		}
+	var said *config.Error
+	switch err := node.CheckMemberSASL(m.cfg); {
+	case errors.As(err, &said): // by login
+	case err != nil:
+		m.refuse("quorum.auth.enableSasl", err.Error())
+	}
+}
+
+// login reads the JAAS file, if there is one, as the server would.
+func (m *machine) login() {
+	sections, err := node.ReadJAAS(m.cfg)
+	var warnings []config.Warning
+	if err == nil {
+		_, warnings, err = m.cfg.Login(sections)
+	}
+	m.warnings = append(m.warnings, warnings...)
+	var refused *config.Error
+	if errors.As(err, &refused) {
+		m.refusals = append(m.refusals, finding{Key: refused.Key, Value: refused.Value, Text: refused.Text})
+	}
+	name, _ := m.cfg.JAASFile()
+	if info, err := os.Stat(name); err == nil && info.Mode().Perm()&0o004 != 0 {
+		m.warnings = append(m.warnings, config.Warning{File: name,
+			Text: "everyone on this machine may read the file, and with it all passwords", Advice: "run: chmod o-r " + name})
 	}
 }
 

@@ -147,7 +147,7 @@ func (p *parser) memberSASL() {
 	if !c.Quorum.Auth.Enabled {
 		return
 	}
-	if c.JAASFile == "" {
+	if _, named := c.JAASFile(); !named {
 		p.refuse(c.refuse("quorum.auth.enableSasl", "needs a JAAS file; set -Djava.security.auth.login.config=/etc/zookeeper/jaas.conf in SERVER_JVMFLAGS"))
 	}
 	if c.Quorum.Auth.LearnerRequired && c.Set("fips-mode") && c.FIPSMode {

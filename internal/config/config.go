@@ -122,7 +122,7 @@ type Config struct {
 	X509SuperUser          string // subject of a certificate, empty: no super user
 	SSLAuthProvider        string // x509
 	FIPSMode               bool   // what it asks for counts only where it is Set
-	JAASFile               string // java.security.auth.login.config; empty: none
+	SASL                   SASL
 	// AuthProviders are the authProvider.N settings in the order of N: the
 	// property name and the Java class that it names.
 	AuthProviders []Property
@@ -145,6 +145,19 @@ type Config struct {
 	properties map[string]string
 	sources    map[*Option]setting
 	metrics    string
+}
+
+// SASL holds the options about clients that authenticate with SASL; Login joins
+// them with what the JAAS file has.
+type SASL struct {
+	File          string // java.security.auth.login.config as written, see JAASFile
+	Section       string // of the JAAS file, sasl.serverconfig
+	SuperPassword string // of the user super, where it is set
+	Required      bool   // sessionRequireClientSASLAuth; EnforceAuthSchemes says so too
+	AnyUser       string // letAnySaslUserDoX, empty: none
+	SuperUser     string // superUser, empty: none
+	// SuperUsers are the values of superUser.N.
+	SuperUsers []string
 }
 
 // ConnectionThrottle is the token bucket that slows down new sessions.

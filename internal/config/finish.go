@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -193,20 +194,28 @@ func schemeOf(class string) string {
 	return providerSchemes[name]
 }
 
+// saslProvider says what the scheme sasl needs beside a JAAS file.
+const saslProvider = "there is no scheme sasl; write authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider as well"
+
 func (p *parser) auth() {
 	c := p.c
 	schemes := map[string]bool{"ip": true, "digest": c.DigestAuthEnabled, "x509": c.ServesTLS()}
 	for _, provider := range c.AuthProviders {
 		schemes[schemeOf(provider.Value)] = true
 	}
-	if c.EnforceAuthEnabled {
+	if c.SASL.Required {
+		c.EnforceAuthEnabled, c.EnforceAuthSchemes = true, []string{"sasl"}
+		if !schemes["sasl"] {
+			p.refuse(c.refuse("sessionRequireClientSASLAuth", saslProvider))
+		}
+	} else if c.EnforceAuthEnabled {
 		if len(c.EnforceAuthSchemes) == 0 {
 			p.refuse(c.refuse("enforce.auth.enabled", "needs enforce.auth.schemes; write for example enforce.auth.schemes=digest"))
 		}
 		for _, scheme := range c.EnforceAuthSchemes {
 			switch {
-			case scheme == "sasl":
-				p.refuse(c.refuse("enforce.auth.schemes", `the scheme "`+scheme+`" is not in this release; allowed are digest and ip`))
+			case scheme == "sasl" && !schemes[scheme]:
+				p.refuse(c.refuse("enforce.auth.schemes", saslProvider))
 			case !schemes[scheme]:
 				p.refuse(c.refuse("enforce.auth.schemes", `there is no scheme "`+properties.Printable(scheme)+`"; allowed are digest (if it is enabled), ip, and those of authProvider lines`))
 			}
@@ -246,10 +255,6 @@ func (p *parser) quorum() {
 	c := p.c
 	if c.Quorum.ConnectToLearnerMasterTicks == 0 {
 		c.Quorum.ConnectToLearnerMasterTicks = c.Quorum.InitLimitTicks
-	}
-	if c.JAASFile != "" && !c.Quorum.Auth.Enabled {
-		p.refuse(&Error{Key: "-Djava.security.auth.login.config", Value: c.JAASFile,
-			Text: noSASL + " but between members, with quorum.auth.enableSasl=true; remove it from SERVER_JVMFLAGS or JVMFLAGS"})
 	}
 	on := func(key string) bool { return strings.EqualFold(p.settings[key].value, "true") }
 	const enable, learner, server = "quorum.auth.enableSasl", "quorum.auth.learnerRequireSasl", "quorum.auth.serverRequireSasl"
@@ -298,7 +303,11 @@ func (p *parser) families(settings []setting) {
 		if strings.HasPrefix(name, providers) {
 			c.AuthProviders = append(c.AuthProviders, Property{name, s.value})
 		}
+		if strings.HasPrefix(name, "zookeeper.superUser.") && s.value != "" {
+			c.SASL.SuperUsers = append(c.SASL.SuperUsers, s.value)
+		}
 	}
+	slices.Sort(c.SASL.SuperUsers)
 	sort.Slice(c.AuthProviders, func(i, j int) bool {
 		a, b := c.AuthProviders[i].Name[len(providers):], c.AuthProviders[j].Name[len(providers):]
 		n, bad := parseNumber(a, 64, true)
@@ -325,8 +334,6 @@ func (p *parser) provider(s setting) {
 	case "":
 		w.Text = "the class " + properties.Printable(s.value) + " does not come with ZooKeeper and cannot be loaded; its scheme is missing"
 		w.Advice = "remove the line"
-	case "sasl":
-		w.Text, w.Note = "has no effect: "+noSASL, true
 	case "key":
 		w.Text = "ZooKeeper's example provider is not offered; its scheme is missing"
 		w.Advice = "remove the line"

@@ -59,7 +59,7 @@ func TestEveryFieldHasARow(t *testing.T) {
 		}
 	})
 	// Complete, the families and the reader of the files fill these.
-	others := map[string]bool{"File": true, "ServerID": true, "Members": true, "LastSeen": true, "AuthProviders": true}
+	others := map[string]bool{"File": true, "ServerID": true, "Members": true, "LastSeen": true, "AuthProviders": true, "SuperUsers": true}
 	var walk func(v reflect.Value)
 	walk = func(v reflect.Value) {
 		for i := range v.NumField() {
@@ -141,13 +141,13 @@ func TestEveryOptionIsRead(t *testing.T) {
 
 // needs are the lines without which an option is refused, or does not count.
 var needs = map[string]string{
-	"java.security.auth.login.config": "quorum.auth.enableSasl=true\n",
-	"quorum.auth.learnerRequireSasl":  "quorum.auth.enableSasl=true\n",
-	"quorum.auth.serverRequireSasl":   "quorum.auth.enableSasl=true\nquorum.auth.learnerRequireSasl=true\n",
-	"enforce.auth.enabled":            "enforce.auth.schemes=ip\n",
-	"secureClientPort":                stores,
-	"secureClientPortAddress":         stores + "secureClientPort=2281\n",
-	"client.portUnification":          stores + "serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory\n",
+	"sessionRequireClientSASLAuth":   "authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider\n",
+	"quorum.auth.learnerRequireSasl": "quorum.auth.enableSasl=true\n",
+	"quorum.auth.serverRequireSasl":  "quorum.auth.enableSasl=true\nquorum.auth.learnerRequireSasl=true\n",
+	"enforce.auth.enabled":           "enforce.auth.schemes=ip\n",
+	"secureClientPort":               stores,
+	"secureClientPortAddress":        stores + "secureClientPort=2281\n",
+	"client.portUnification":         stores + "serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory\n",
 }
 
 const stores = "ssl.keyStore.location=/etc/key.jks\nssl.trustStore.location=/etc/trust.jks\n"

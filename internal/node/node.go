@@ -80,6 +80,7 @@ type Node struct {
 	reads       *metrics.Tally               // the loop's
 	writes      *metrics.Tally
 	gate        admin.Whitelist
+	sasl        *replica.SASL // nil: no client authenticates with it
 
 	serving      atomic.Bool
 	lastStats    replica.Stats // the loop's
@@ -123,6 +124,9 @@ func Start(cfg *config.Config, opts Options) (*Node, error) {
 	var err error
 	if n.compression, err = storage.ParseCompression(cfg.SnapshotCompression); err != nil {
 		return nil, &ExitError{exitConfig, err}
+	}
+	if n.sasl, err = newSASL(cfg, n.log); err != nil {
+		return nil, &ExitError{exitUnexpected, err}
 	}
 	n.dirs, err = storage.OpenDirs(opts.FS, cfg.DataDir, cfg.DataLogDir, cfg.DatadirAutocreate)
 	if err != nil {

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -177,6 +178,7 @@ func (n *Node) replicaConfig() replica.Config {
 		ContainerInterval: c.ContainerCheckIntervalMs, ContainerPerMinute: max(int64(c.ContainerMaxPerMinute), 1),
 		ContainerNeverUsed: c.ContainerMaxNeverUsedIntervalMs,
 		MaxRecord:          c.JuteMaxBufferBytes + c.JuteMaxBufferExtraBytes,
+		SASL:               n.sasl,
 	}
 	if c.EnforceAuthEnabled {
 		r.EnforceAuth = c.EnforceAuthSchemes
@@ -188,6 +190,10 @@ func authPolicy(c *config.Config) *auth.Policy {
 	p := &auth.Policy{
 		SkipACL: c.SkipACL, DigestEnabled: c.DigestAuthEnabled, SuperDigest: c.SuperDigest,
 		EnsembleNames: c.EnsembleAuthNames, EnsembleNamesNotSet: len(c.EnsembleAuthNames) == 0,
+		LetAnySaslUserDoX: c.SASL.AnyUser, SuperUsers: c.SASL.SuperUsers,
+	}
+	if c.SASL.SuperUser != "" {
+		p.SuperUsers = append(slices.Clip(p.SuperUsers), c.SASL.SuperUser)
 	}
 	p.X509, p.X509SuperUser = c.ServesTLS(), c.X509SuperUser
 	p.DigestAlg, _ = auth.ParseAlgorithm(c.DigestAlgorithm)

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -127,21 +126,18 @@ func openMemberSASL(cfg *config.Config) (*quorumport.SASL, error) {
 	if !auth.Enabled {
 		return nil, nil
 	}
-	text, err := os.ReadFile(cfg.JAASFile)
+	sections, err := ReadJAAS(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("the JAAS file of java.security.auth.login.config: %w", err)
+		return nil, err
 	}
-	sections, err := sasl.ParseJAAS(text, cfg.Property)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", cfg.JAASFile, err)
-	}
+	file, _ := cfg.JAASFile()
 	section := func(name, option string) ([]sasl.Module, error) {
 		modules, ok := sections[name]
 		if !ok || len(modules) == 0 {
-			return nil, fmt.Errorf("%s: there is no section %s, which %s names", cfg.JAASFile, name, option)
+			return nil, fmt.Errorf("%s: there is no section %s, which %s names", file, name, option)
 		}
 		if err := sasl.CheckModules(name, modules); err != nil {
-			return nil, fmt.Errorf("%s: %w", cfg.JAASFile, err)
+			return nil, fmt.Errorf("%s: %w", file, err)
 		}
 		return modules, nil
 	}
@@ -159,7 +155,7 @@ func openMemberSASL(cfg *config.Config) (*quorumport.SASL, error) {
 	if auth.LearnerRequired {
 		user, password, ok := sasl.DigestLogin(learner)
 		if !ok {
-			return nil, fmt.Errorf(`%s: section %s has no username="<name>" and password="<password>"`, cfg.JAASFile, auth.LearnerContext)
+			return nil, fmt.Errorf(`%s: section %s has no username="<name>" and password="<password>"`, file, auth.LearnerContext)
 		}
 		s.Learner = func() (quorumport.Mechanism, error) {
 			nonce, err := newNonce()

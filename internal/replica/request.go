@@ -231,21 +231,6 @@ func (r *Replica) countName(name []byte, outcome auth.Outcome) {
 	}
 }
 
-// sasl answers a SASL token as a server without SASL does: success with a null
-// token, after which the client goes on unauthenticated.
-func (r *Replica) sasl(c *conn, h wire.RequestHeader, d *jute.Decoder) {
-	d.Buffer()
-	if d.Err() != nil {
-		r.close(c, "undecodable SASL packet")
-		return
-	}
-	c.answered++
-	start := r.beginReply(c)
-	c.out = (&wire.ReplyHeader{Xid: h.Xid}).Append(c.out)
-	c.out = jute.AppendBuffer(c.out, nil)
-	r.endReply(c, start)
-}
-
 // enforceAuth refuses a request of a connection that has none of the schemes
 // of which the configuration demands one.
 func (r *Replica) enforceAuth(c *conn, h wire.RequestHeader) bool {

@@ -59,6 +59,19 @@ func ParseJAAS(text []byte, property func(name string) (string, bool)) (Sections
 	return sections, nil
 }
 
+// FileName is the path that a value of java.security.auth.login.config names:
+// a leading = and the scheme of a file: URL are left out.
+func FileName(property string) string {
+	name := strings.TrimPrefix(property, "=")
+	if path, ok := strings.CutPrefix(name, "file:"); ok {
+		name = path
+		if strings.HasPrefix(name, "//") { // and an empty host
+			name = name[2:]
+		}
+	}
+	return name
+}
+
 type jaasParser struct {
 	scan     *scanner
 	ahead    token

@@ -39,20 +39,17 @@ func NewDigestServer(protocol, serverName string, password func(user string) (st
 
 // Step takes a token of the client and returns the answer to it. With done the
 // client has proved to be AuthenticationID, and the answer is for it to see
-// that the server knows the password too. An error ends the exchange; it never
-// holds a password or a hash.
+// that the server knows the password too. An error ends the exchange, but one
+// about a token's length, as with Java; it never holds a password or a hash.
 func (s *DigestServer) Step(response []byte) (challenge []byte, done bool, err error) {
-	at := s.step
-	s.step = atEnd
-	switch {
+	switch at := s.step; {
 	case len(response) > maxResponse:
 		return nil, false, fmt.Errorf("DIGEST-MD5: a response of %d bytes is longer than %d", len(response), maxResponse)
-	case at == atStart && len(response) > 0:
-		return nil, false, fmt.Errorf("DIGEST-MD5: the client must begin with an empty token, and sent %s", shown(response))
-	case at == atStart:
+	case at == atStart: // with an empty token, or with what Java's server does not look at
 		s.step = atResponse
 		return s.challenge(), false, nil
 	case at == atResponse:
+		s.step = atEnd
 		rspauth, err := s.verify(response)
 		if err != nil {
 			return nil, false, fmt.Errorf("DIGEST-MD5: %w", err)
