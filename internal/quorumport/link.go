@@ -106,6 +106,7 @@ type Link struct {
 	err      error           // for Down
 	direct   syscall.RawConn // nil: only the writer can write
 	now      directWrite     // guarded by mu
+	pen      *pen            // nil: no TLS, or only the writer can write
 
 	meter   atomic.Pointer[Meter]
 	written chan struct{} // closed when the writer is through
@@ -130,10 +131,12 @@ func NewLink(id uint32, nc net.Conn, o LinkOptions, h Handler, dialled bool) *Li
 		done: make(chan struct{}), written: make(chan struct{}),
 	}
 	l.wake.L = &l.mu
-	if tcp, ok := nc.(*net.TCPConn); ok {
+	l.pen = penOf(nc)
+	if tcp, ok := rawSocket(nc).(*net.TCPConn); ok && (l.pen != nil || nc == net.Conn(tcp)) {
 		l.direct, _ = tcp.SyscallConn()
 		l.now.once = l.now.write
 	}
+	l.pen.wipe()
 	l.input.size = smallestBuffer
 	l.input.reader.l = l
 	tuneSocket(nc, o.NoDelay, o.KeepAlive)

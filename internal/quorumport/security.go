@@ -74,7 +74,7 @@ func (s *Security) accept(ctx context.Context, nc net.Conn, until time.Time) (ov
 	case !speaks:
 		return nc, head, nil
 	}
-	conn := tls.Server(&begun{Conn: nc, head: head}, s.TLS.server())
+	conn := tls.Server(&pen{Conn: &begun{Conn: nc, head: head}}, s.TLS.server())
 	if err := handshake(ctx, conn, until); err != nil {
 		dismiss(nc)
 		if strings.Contains(err.Error(), "client didn't provide a certificate") {
@@ -180,7 +180,7 @@ func (s *Security) dial(ctx context.Context, nc net.Conn, host string) (net.Conn
 	}
 	config := s.TLS.Client(host, nc.RemoteAddr()).Clone()
 	config.DynamicRecordSizingDisabled = true
-	conn := tls.Client(nc, config)
+	conn := tls.Client(&pen{Conn: nc}, config)
 	until, _ := ctx.Deadline()
 	if err := handshake(ctx, conn, until); err != nil {
 		nc.Close()
