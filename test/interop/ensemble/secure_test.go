@@ -1,13 +1,17 @@
 package ensemble
 
 import (
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"zooid/internal/wire"
 	"zooid/test/certs"
 	"zooid/test/interop/harness"
 )
@@ -167,9 +171,29 @@ func TestSecuredStepByStep(t *testing.T) {
 			}
 			t.Logf("step %d: at most %v without an acknowledged write", i+1, l.gapSince(mark))
 		}
+		for _, m := range e.Members() {
+			takesNobodyPlain(t, m)
+		}
 		l.check(e)
 		checkEqual(t, e)
 	}, "ZZZ", "JZZ")
+}
+
+// takesNobodyPlain fails unless the election port of a member closes connections
+// without TLS.
+func takesNobodyPlain(t *testing.T, m *harness.Member) {
+	t.Helper()
+	nc, err := net.Dial("tcp", m.ElectionAddr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	hello := wire.Hello{SID: 9, Addresses: []string{"127.0.0.1:1"}}
+	_ = nc.SetDeadline(time.Now().Add(harness.Patience))
+	_, _ = nc.Write(hello.Append(nil))
+	if n, err := nc.Read(make([]byte, 1)); n > 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("member %d (%s) keeps a connection without TLS", m.ID, m.Kind())
+	}
 }
 
 // TestStrangersWithoutCredentials: who lacks what members have neither joins nor
