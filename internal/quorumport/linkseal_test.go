@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"runtime"
 	"testing"
 	"time"
 
@@ -77,7 +78,7 @@ func TestSealedInOrder(t *testing.T) {
 				l.Send(text)
 			}
 			if n%17 == 0 {
-				time.Sleep(time.Duration(n%5) * 10 * time.Microsecond)
+				runtime.Gosched() // to the writer, now and then
 			}
 		}
 	}()
@@ -88,7 +89,14 @@ func TestSealedInOrder(t *testing.T) {
 			t.Fatalf("number %d: %v", n, err)
 		}
 		if n%500 == 0 {
-			time.Sleep(5 * time.Millisecond) // the socket fills
+			comesTrue(t, "the socket is full, or everything is sent", func() bool {
+				select {
+				case <-done:
+					return true
+				default:
+					return l.Queued() > pieceMost
+				}
+			})
 		}
 	}
 	<-done
