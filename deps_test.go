@@ -25,7 +25,11 @@ const layers = `
 # The pure core: events in, effects out. It knows bytes and rules, never a
 # socket, a file or a clock.
 jute < wire < {tree, auth, zab, config};
-{tree, auth, zab} < replica;
+{tree, auth, zab, sasl} < replica;
+
+# SASL is hashes and texts: whoever has a connection, of a client or of another
+# server, of this side or of that, hands it tokens and nonces.
+sasl < {config, quorumport, node, zk, shell, cmd/zooid};
 
 # The lines that say who is a member stand in files and on the wire, and both
 # are text as Java reads it.
@@ -41,6 +45,10 @@ storage < storage/inspect < cmd/zooid;
 
 # Operators' commands see the server through one interface of their own.
 {wire, metrics, config} < admin;
+
+# What the properties of TLS say becomes configurations of crypto/tls, which
+# the ports are handed and the shell dials with.
+tlsconf < {node, shell};
 
 # The shell wires all of it; only programs and the test server stand above.
 {replica, storage, clientport, quorumport, config, admin} < node;
@@ -63,7 +71,7 @@ test/sim/seeds < {test/sim, test/sim/ensemble};
 
 // core lists the packages in which time, randomness and I/O are values that
 // come in from outside, so that one seed replays one run.
-var core = []string{"jute", "wire", "tree", "auth", "zab", "replica", "config", "properties", "ensemble"}
+var core = []string{"jute", "wire", "tree", "auth", "zab", "replica", "config", "properties", "ensemble", "sasl"}
 
 // impure says why the core may not import a package. A trailing slash bars
 // everything below it too.
@@ -106,7 +114,9 @@ var libraries = map[string]struct {
 	"github.com/cockroachdb/datadriven":       {nil, "scenario files in tests"},
 	"go.uber.org/goleak":                      {nil, "leak checks in tests"},
 	"pgregory.net/rapid":                      {nil, "property tests"},
-	"github.com/pavlo-v-chernykh/keystore-go": {[]string{"config", "node", "zk"}, "Java key stores"},
+	"github.com/pavlo-v-chernykh/keystore-go": {[]string{"tlsconf"}, "Java key stores"},
+	"software.sslmate.com/src/go-pkcs12":      {[]string{"tlsconf"}, "PKCS12 stores, of Java and others"},
+	"github.com/youmark/pkcs8":                {[]string{"tlsconf"}, "encrypted keys of PEM stores"},
 }
 
 // source is one parsed Go file of the project.

@@ -38,6 +38,7 @@ var clockUsers = map[string]string{
 	"internal/storage":    "durations of disk calls",
 	"internal/admin":      "uptime and dates shown to operators",
 	"internal/shell":      "times out commands of a person",
+	"internal/tlsconf":    "looks every second whether stores have changed",
 	"internal/loadgen":    "measures",
 	"cmd/zooid":           "programs",
 	"zk":                  "a client has time limits",

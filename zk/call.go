@@ -246,11 +246,16 @@ func (c *Client) takeQueue(out []byte) []byte {
 
 // send appends a call's frame and makes it pending; c.mu is held.
 func (c *Client) send(out []byte, cl *call) []byte {
-	if c.xid++; c.xid <= 0 {
-		c.xid = 1 // negative numbers have other uses
-	}
-	cl.seal(c.xid)
+	cl.seal(c.nextXid())
 	cl.state = callSent
 	c.pending = append(c.pending, cl)
 	return append(out, cl.frame...)
+}
+
+// nextXid numbers a request; c.mu is held.
+func (c *Client) nextXid() int32 {
+	if c.xid++; c.xid <= 0 {
+		c.xid = 1 // negative numbers have other uses
+	}
+	return c.xid
 }

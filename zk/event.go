@@ -64,6 +64,9 @@ const (
 	StateAuthFailed State = 4
 	// StateConnectedReadOnly: connected to a server that has no quorum, see WithReadOnly.
 	StateConnectedReadOnly State = 5
+	// StateSASLAuthenticated comes with an event only: the connection, which stays
+	// StateConnected, has authenticated, see WithSASLDigest.
+	StateSASLAuthenticated State = 6
 	// StateClosed: Close or Detach was called; the client is over.
 	StateClosed State = 7
 	// StateExpired: the servers ended the session; the client is over.
@@ -75,6 +78,7 @@ var stateNames = map[State]string{
 	StateConnected:         "SyncConnected",
 	StateAuthFailed:        "AuthFailed",
 	StateConnectedReadOnly: "ConnectedReadOnly",
+	StateSASLAuthenticated: "SaslAuthenticated",
 	StateClosed:            "Closed",
 	StateExpired:           "Expired",
 }

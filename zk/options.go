@@ -23,6 +23,7 @@ type options struct {
 	attempt        func(server string, err error)
 	hosts          HostList
 	auths          []credential
+	login          *login // nil: no SASL
 	maxRequest     int
 	maxReply       int
 	sessionID      int64

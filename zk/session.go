@@ -127,7 +127,7 @@ func (c *Client) giveUp(err error) {
 func (c *Client) disconnected(err error) bool {
 	switch {
 	case errors.Is(err, ErrAuthFailed):
-		c.terminate(StateAuthFailed, ErrAuthFailed)
+		c.terminate(StateAuthFailed, err)
 		return true
 	case errors.Is(err, errHalted):
 		c.terminate(StateClosed, ErrClosed)
@@ -154,6 +154,10 @@ func (c *Client) disconnected(err error) bool {
 // serve carries one connection until it breaks or the client is closed; it
 // returns why. It writes; a second goroutine reads.
 func (c *Client) serve(l *link) error {
+	if err := c.authenticate(l); err != nil {
+		l.conn.Close()
+		return err
+	}
 	failed := make(chan error, 1)
 	go func() {
 		defer close(failed)

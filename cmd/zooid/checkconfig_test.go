@@ -86,6 +86,15 @@ func TestCheckConfig(t *testing.T) {
 		{name: "no autocreate", text: basics + "datadir.autocreate=false\n", code: 2, want: []string{"version-2 is missing, and datadir.autocreate=false"}},
 		{name: "no such address", text: basics + "clientPortAddress=192.0.2.1\n", code: 2, want: []string{"192.0.2.1 is not an address of this machine"}},
 		{name: "file only", text: "dataDir=DIR/file\nclientPort=0\nclientPortAddress=192.0.2.1\n", args: []string{"--file-only"}, code: 2, never: "address of this machine"},
+		{name: "secured ensemble", text: basics + "initLimit=10\nsyncLimit=5\nserver.1=a:2888:3888\nserver.2=b:2888:3888\nserver.3=c:2888:3888\n" +
+			"sslQuorum=true\nssl.quorum.keyStore.location=DIR/none.jks\nssl.quorum.trustStore.location=DIR/none.jks\nquorum.auth.enableSasl=true\n",
+			args: []string{"-Djava.security.auth.login.config=/none.conf"}, code: 2,
+			want: []string{"members            TLS; SASL is accepted, and not required of others", "sslQuorum: ssl.quorum.keyStore.location: open DIR/none.jks",
+				"-Djava.security.auth.login.config=/none.conf: cannot read the JAAS file"}},
+		{name: "TLS", text: "dataDir=DIR/data\nsecureClientPort=0\nssl.keyStore.location=DIR/key.jks\nssl.trustStore.location=DIR/trust.jks\n", code: 2,
+			want: []string{"TLS alone, any free port on all addresses", "schemes ip, digest, x509", "zoo.cfg:2: secureClientPort: ssl.keyStore.location: open DIR/key.jks"}},
+		{name: "TLS beside", text: basics + "secureClientPort=2281\nsecureClientPortAddress=192.0.2.1\nssl.keyStore.location=DIR/key.jks\nssl.clientAuth=none\n",
+			args: []string{"--file-only"}, want: []string{"any free port on all addresses; TLS port 2281 on 192.0.2.1"}},
 		{name: "ensemble", text: basics + "server.1=a:2888:3888\nserver.2=b:2888:3888\nserver.3=c:2888:3888:observer\n", code: 2,
 			want: []string{"a member of an ensemble, 2 voting servers and 1 observers", "initLimit: not set", "syncLimit: not set", "no server may fail"}},
 	} {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"zooid/internal/config"
+	"zooid/internal/node"
 )
 
 // A machine is what check-config finds when it holds a configuration against
@@ -40,7 +41,53 @@ func (m *machine) look() {
 		}
 	}
 	m.secrets()
-	m.port()
+	m.clientTLS()
+	m.login()
+	m.members()
+	m.port("clientPort", m.cfg.ClientPort, m.cfg.ClientPortAddress)
+	m.port("secureClientPort", m.cfg.SecureClientPort, m.cfg.SecureClientPortAddress)
+}
+
+// members reads what secures the connections to the other members.
+func (m *machine) members() {
+	q := &m.cfg.Quorum
+	if m.cfg.Mode() != config.Distributed {
+		return
+	}
+	key := "sslQuorum"
+	if !q.SSLQuorum {
+		key = "portUnification"
+	}
+	if q.TLS.KeyStore.Location != "" && q.TLS.TrustStore.Location != "" {
+		if err := node.CheckMemberTLS(m.cfg); err != nil {
+			m.refuse(key, err.Error())
+		}
+	}
+	var said *config.Error
+	switch err := node.CheckMemberSASL(m.cfg); {
+	case errors.As(err, &said): // by login
+	case err != nil:
+		m.refuse("quorum.auth.enableSasl", err.Error())
+	}
+}
+
+// login reads the JAAS file, if there is one, as the server would.
+func (m *machine) login() {
+	sections, err := node.ReadJAAS(m.cfg)
+	var warnings []config.Warning
+	if err == nil {
+		_, warnings, err = m.cfg.Login(sections)
+	}
+	m.warnings = append(m.warnings, warnings...)
+	var refused *config.Error
+	if errors.As(err, &refused) {
+		m.refusals = append(m.refusals, finding{Key: refused.Key, Value: refused.Value, Text: refused.Text})
+	}
+	name, _ := m.cfg.JAASFile()
+	if info, err := os.Stat(name); err == nil && info.Mode().Perm()&0o004 != 0 {
+		m.warnings = append(m.warnings, config.Warning{File: name,
+			Text: "everyone on this machine may read the file, and with it all passwords", Advice: "run: chmod o-r " + name})
+	}
 }
 
 // A dataDirectory is a directory of the configuration and its key.
@@ -180,27 +227,41 @@ func (m *machine) secrets() {
 	}
 }
 
-// port tries the client port, for no longer than it takes to bind it.
-func (m *machine) port() {
-	if m.cfg.ClientPort == config.NoPort {
+// clientTLS reads the stores of TLS clients, unless the file lacks them.
+func (m *machine) clientTLS() {
+	if !m.cfg.ServesTLS() || m.cfg.ClientTLS.KeyStore.Location == "" {
 		return
 	}
-	address := net.JoinHostPort(m.cfg.ClientPortAddress, strconv.Itoa(m.cfg.ClientPort))
+	key := "secureClientPort"
+	if m.cfg.SecureClientPort == config.NoPort {
+		key = "client.portUnification"
+	}
+	if err := node.CheckClientTLS(m.cfg); err != nil {
+		m.refuse(key, err.Error())
+	}
+}
+
+// port tries a port for clients, for no longer than it takes to bind it.
+func (m *machine) port(option string, port int, host string) {
+	if port == config.NoPort {
+		return
+	}
+	address := net.JoinHostPort(host, strconv.Itoa(port))
 	listener, err := net.Listen("tcp", address)
 	var dns *net.DNSError
 	switch {
 	case err == nil:
 		listener.Close()
 	case errors.Is(err, syscall.EADDRINUSE):
-		m.risk("clientPort", "something listens on "+address+" already, and a server can start only when it has gone",
+		m.risk(option, "something listens on "+address+" already, and a server can start only when it has gone",
 			"stop it, unless it is the server of this very file")
 	case errors.Is(err, syscall.EACCES):
-		m.refuse("clientPort", "the user "+userName()+" may not listen on port "+strconv.Itoa(m.cfg.ClientPort)+"; take one from 1024 up")
+		m.refuse(option, "the user "+userName()+" may not listen on port "+strconv.Itoa(port)+"; take one from 1024 up")
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		m.refuse("clientPortAddress", m.cfg.ClientPortAddress+" is not an address of this machine")
+		m.refuse(option+"Address", host+" is not an address of this machine")
 	case errors.As(err, &dns):
-		m.refuse("clientPortAddress", m.cfg.ClientPortAddress+" cannot be resolved: "+dns.Err)
+		m.refuse(option+"Address", host+" cannot be resolved: "+dns.Err)
 	default:
-		m.refuse("clientPort", err.Error())
+		m.refuse(option, err.Error())
 	}
 }

@@ -14,6 +14,9 @@ import (
 type serverSummary struct {
 	ClientPort    int    `json:"clientPort"` // -1: none
 	ClientAddress string `json:"clientAddress"`
+	SecurePort    int    `json:"secureClientPort"` // -1: none
+	SecureAddress string `json:"secureClientAddress"`
+	Unified       bool   `json:"portUnification"` // of the client port
 	DataDir       string `json:"dataDir"`
 	DataLogDir    string `json:"dataLogDir"`
 	ServerID      int64  `json:"serverId"` // -1: none
@@ -41,11 +44,15 @@ type serverSummary struct {
 	Schemes         []string `json:"schemes"`
 	SuperUser       bool     `json:"superUser"`
 	EnforcedSchemes []string `json:"enforcedSchemes"`
+
+	// Members is what the connections to other members have, empty standalone.
+	Members string `json:"members"`
 }
 
 func summarize(c *config.Config) serverSummary {
 	s := serverSummary{
 		ClientPort: c.ClientPort, ClientAddress: c.ClientPortAddress,
+		SecurePort: c.SecureClientPort, SecureAddress: c.SecureClientPortAddress, Unified: c.ClientPortUnification,
 		DataDir: c.DataDir, DataLogDir: c.DataLogDir, ServerID: c.ServerID,
 		Voters: len(c.Members.Voters()), Observers: len(c.Members.Observers()),
 		TickTimeMs: c.TickTimeMs, MinSessionTimeoutMs: c.MinSessionTimeoutMs, MaxSessionTimeoutMs: c.MaxSessionTimeoutMs,
@@ -53,7 +60,7 @@ func summarize(c *config.Config) serverSummary {
 		ForceSync: c.ForceSync, PurgeIntervalMs: c.AutopurgeIntervalMs, SnapRetainCount: c.AutopurgeSnapRetainCount,
 		MaxClientCnxns: c.MaxClientCnxns, MaxCnxns: c.MaxCnxns,
 		JuteMaxBufferBytes: c.JuteMaxBufferBytes, GlobalOutstandingLimit: c.GlobalOutstandingLimit,
-		SkipACL: c.SkipACL, SuperUser: c.SuperDigest != "", Schemes: []string{"ip"}, EnforcedSchemes: []string{},
+		SkipACL: c.SkipACL, SuperUser: c.SuperDigest != "" || c.ServesTLS() && c.X509SuperUser != "", Schemes: []string{"ip"}, EnforcedSchemes: []string{},
 		FourLetterWords: []string{},
 	}
 	for _, word := range config.FourLetterWords() {
@@ -64,10 +71,40 @@ func summarize(c *config.Config) serverSummary {
 	if c.DigestAuthEnabled {
 		s.Schemes = append(s.Schemes, "digest")
 	}
+	if c.ServesTLS() {
+		s.Schemes = append(s.Schemes, "x509")
+	}
 	if c.EnforceAuthEnabled {
 		s.EnforcedSchemes = append(s.EnforcedSchemes, c.EnforceAuthSchemes...)
 	}
+	if c.Mode() == config.Distributed {
+		s.Members = between(c)
+	}
 	return s
+}
+
+// between says what the connections between the members have.
+func between(c *config.Config) string {
+	q := &c.Quorum
+	text := "plain"
+	switch {
+	case q.SSLQuorum && q.PortUnification:
+		text = "TLS; plain ones are accepted too"
+	case q.SSLQuorum:
+		text = "TLS"
+	case c.MembersTLS():
+		text = "plain; TLS is accepted too"
+	}
+	switch {
+	case !q.Auth.Enabled:
+	case q.Auth.ServerRequired:
+		text += "; SASL is required"
+	case q.Auth.LearnerRequired:
+		text += "; SASL where this server dials, not required of others"
+	default:
+		text += "; SASL is accepted, and not required of others"
+	}
+	return text
 }
 
 // text is the check for people.
@@ -136,7 +173,7 @@ func (s *serverSummary) lines() []summaryLine {
 	if logs == s.DataDir {
 		logs += ", with the data"
 	}
-	return []summaryLine{
+	lines := []summaryLine{
 		{"clients", s.clients()},
 		{"server id", id},
 		{"data", s.DataDir},
@@ -149,21 +186,41 @@ func (s *serverSummary) lines() []summaryLine {
 		{"four-letter words", strings.Join(s.FourLetterWords, " ")},
 		{"access", s.access()},
 	}
+	if s.Members != "" {
+		lines = append(lines, summaryLine{"members", s.Members})
+	}
+	return lines
 }
 
 func (s *serverSummary) clients() string {
-	where := "all addresses"
-	if s.ClientAddress != "" && s.ClientAddress != "0.0.0.0" {
-		where = s.ClientAddress
+	plain, secure := listening(s.ClientPort, s.ClientAddress), listening(s.SecurePort, s.SecureAddress)
+	if s.Unified && plain != "" {
+		plain += ", plain and TLS"
 	}
-	switch s.ClientPort {
-	case config.NoPort:
+	switch {
+	case plain == "" && secure == "":
 		return "no port: no client can connect"
+	case secure == "":
+		return plain
+	case plain == "":
+		return "TLS alone, " + secure
+	}
+	return plain + "; TLS " + secure
+}
+
+// listening says where a port is, "" if it is none.
+func listening(port int, host string) string {
+	where := "all addresses"
+	if host != "" && host != "0.0.0.0" {
+		where = host
+	}
+	switch port {
+	case config.NoPort:
+		return ""
 	case 0:
 		return "any free port on " + where
-	default:
-		return "port " + strconv.Itoa(s.ClientPort) + " on " + where
 	}
+	return "port " + strconv.Itoa(port) + " on " + where
 }
 
 func (s *serverSummary) syncing() string {

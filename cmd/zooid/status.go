@@ -2,10 +2,10 @@ package main
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"zooid/internal/tlsconf"
 )
 
 // statusTimeout bounds the connection and the answer of srvr.
@@ -36,7 +38,8 @@ of srvr that tells the mode: standalone, leader, follower, observer or read-only
 The exit code is 0 if a server answered so, else 1.
 
 On a TLS port the properties zookeeper.ssl.trustStore.location and
-zookeeper.ssl.keyStore.location (PEM files) say whom to trust and who we are.`,
+zookeeper.ssl.keyStore.location, with their passwords, say whom to trust and
+who we are.`,
 		Example: "  zooid status conf/zoo.cfg",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -208,31 +211,20 @@ func dialStatus(ep endpoint, props []string) (net.Conn, error) {
 	return conn, err
 }
 
-// clientTLS reads the PEM files that the client properties of Apache ZooKeeper
-// name. A store is needed only if the property is there.
+// clientTLS reads the stores that the client properties of Apache ZooKeeper name.
 func clientTLS(host string, props []string) (*tls.Config, error) {
 	value := map[string]string{}
 	for _, p := range props {
 		k, v, _ := strings.Cut(p, "=")
 		value[k] = v
 	}
-	conf := &tls.Config{ServerName: host}
-	if name := value["zookeeper.ssl.trustStore.location"]; name != "" {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			return nil, err
-		}
-		conf.RootCAs = x509.NewCertPool()
-		if !conf.RootCAs.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("%s holds no PEM certificate", name)
-		}
+	settings, err := tlsconf.ClientSettings(func(name string) string { return value[name] })
+	if err != nil {
+		return nil, err
 	}
-	if name := value["zookeeper.ssl.keyStore.location"]; name != "" {
-		pair, err := tls.LoadX509KeyPair(name, name)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w (a PEM file with the key and the certificate is needed)", name, err)
-		}
-		conf.Certificates = []tls.Certificate{pair}
+	stores, err := tlsconf.Open(settings, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, err
 	}
-	return conf, nil
+	return stores.Client(host), nil
 }

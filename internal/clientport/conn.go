@@ -46,9 +46,11 @@ type Conn struct {
 
 	held bool // on the port's list; guarded by its heldMu
 
+	relay atomic.Pointer[relay] // nil: the client speaks no TLS
+
 	mu       sync.Mutex
-	fd       int          // -1: closed, or given to nc
-	nc       *net.TCPConn // of a four-letter word
+	fd       int    // -1: closed, or given to nc
+	nc       stream // of a four-letter word
 	out      []byte
 	wrote    int  // bytes of out that the socket has
 	writing  bool // somebody is at the socket
@@ -56,12 +58,14 @@ type Conn struct {
 	answered int64
 	more     bool // the core has more replies, for which it waits for room
 	large    []largeMark
-	curious  bool // the poller waits for a change of what mu guards
-	closing  bool // the core is through with it: close once the output is written
-	dead     bool // the socket is of no use any more
-	ended    bool // the poller is through; nothing counts any more
-	late     bool // the timer rang
-	done     bool // what was done beside the poller is
+	curious  bool  // the poller waits for a change of what mu guards
+	closing  bool  // the core is through with it: close once the output is written
+	dead     bool  // the socket is of no use any more
+	ended    bool  // the poller is through; nothing counts any more
+	late     bool  // the timer rang
+	shook    bool  // the TLS handshake is made
+	failed   error // or why it is not
+	done     bool  // what was done beside the poller is
 }
 
 // phase is how far a connection is.
@@ -69,6 +73,7 @@ type phase uint8
 
 const (
 	starting  phase = iota // its first frame, or a four-letter word, is not whole
+	shaking                // hands, on a goroutine of its own (tls.go)
 	opening                // the core has its connect request
 	serving                // requests
 	busy                   // a goroutine works for it (beside)
@@ -138,6 +143,8 @@ func (c *Conn) step() (again bool, err error) {
 	switch c.phase {
 	case starting:
 		return c.start()
+	case shaking:
+		return c.shaken()
 	case opening:
 		return c.open()
 	case serving:
@@ -191,6 +198,9 @@ func (c *Conn) start() (again bool, err error) {
 	if err := c.early(); err != nil {
 		return false, err
 	}
+	if c.have > 0 && c.in.b[0] == tlsHandshake && c.port.Unified && c.relay.Load() == nil {
+		return false, c.upgrade()
+	}
 	if c.have < 4 {
 		return c.read()
 	}
@@ -205,6 +215,9 @@ func (c *Conn) start() (again bool, err error) {
 	}
 	n := int(int32(word))
 	if n <= 0 || n > c.port.Limits.MaxFrame {
+		if c.in.b[0] == tlsHandshake && c.relay.Load() == nil {
+			c.port.refusals.say(c.port.Log, c.addr, "the client speaks TLS, and this is the plain client port")
+		}
 		return false, errFrame
 	}
 	if c.have < 4+n {

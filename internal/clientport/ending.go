@@ -22,6 +22,10 @@ func (c *Conn) leave(err error) {
 	served := c.phase == serving
 	c.why = err
 	c.noTimer()
+	if c.phase == shaking {
+		c.end() // it is due nothing
+		return
+	}
 	switch err {
 	case errFrame, errLarge, errStopping, errClosing:
 		c.phase = leaving
@@ -107,6 +111,9 @@ func (c *Conn) end() {
 	c.mu.Unlock()
 	Recycle(c.in)
 	c.in = nil
+	if r := c.relay.Load(); r != nil {
+		r.ending(c.why)
+	}
 	if c.known {
 		c.port.Core.Closed(c)
 	} else {

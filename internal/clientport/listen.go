@@ -48,27 +48,28 @@ type listener struct {
 	closed atomic.Bool
 }
 
-// bind listens on address. The error says what to do.
-func bind(address string, limits *Limits) (*listener, error) {
+// bind listens on address, for the port that an option of the configuration names.
+// The error says what to do.
+func bind(option, address string, limits *Limits) (*listener, error) {
 	cfg := net.ListenConfig{KeepAlive: -1, Control: reuseAddress}
 	ln, err := cfg.Listen(context.Background(), "tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("client port %s is in use by another process: stop it or choose another clientPort", address)
+		return nil, fmt.Errorf("client port %s is in use by another process: stop it or choose another %s", address, option)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen on client port %s: %w", address, err)
+		return nil, fmt.Errorf("cannot listen on client port %s (%s): %w", address, option, err)
 	}
 	defer ln.Close() // the file has a descriptor of its own
 	l := &listener{addr: ln.Addr(), top: limits.Descriptors}
 	if l.file, err = ln.(*net.TCPListener).File(); err != nil {
-		return nil, fmt.Errorf("cannot listen on client port %s: %w", address, err)
+		return nil, fmt.Errorf("cannot listen on client port %s (%s): %w", address, option, err)
 	}
 	if l.raw, err = l.file.SyscallConn(); err == nil {
 		err = l.raw.Control(func(fd uintptr) { tune(fd, limits.Backlog, limits.KeepAlive) })
 	}
 	if err != nil {
 		l.Close()
-		return nil, fmt.Errorf("cannot listen on client port %s: %w", address, err)
+		return nil, fmt.Errorf("cannot listen on client port %s (%s): %w", address, option, err)
 	}
 	return l, nil
 }

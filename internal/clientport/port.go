@@ -13,12 +13,10 @@ package clientport
 
 import (
 	"context"
-	"errors"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
-	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -74,23 +72,28 @@ type Limits struct {
 	Backlog           int           // clientPortListenBacklog; -1 = of the system
 	MaxOutput         int           // bytes of events and replies that a client may leave unread
 	Descriptors       int           // the lowest file descriptor that no client may have; 0 = off
+	Handshakes        int           // netty.server.outstandingHandshake.limit; <= 0 = off
+	EarlyDrop         bool          // netty.server.earlyDropSecureConnectionHandshakes
 }
 
-// Port is a listening client port and its connections.
+// Port is the client port, the one for TLS clients, or both, and the connections
+// of either.
 type Port struct {
 	Limits   Limits
 	Throttle *Throttle
 	Metrics  *metrics.Server
 	Core     Core
 	Log      *slog.Logger
+	// TLS makes the handshakes of TLS clients; nil if there are to be none.
+	TLS *tls.Config
+	// Unified has TLS clients served on the client port too
+	// (client.portUnification).
+	Unified bool
 
-	ln            *listener     // mu guards it
-	moving        sync.Mutex    // one Move at a time; taken before mu
-	address       string        // that was asked for; moving guards it
-	moved         chan struct{} // there is another listener
+	plain, secure *door // nil: not listened on
 	pollers       []*poller
-	next          int          // poller of the next connection; Serve's own
-	largeInFlight atomic.Int64 // bytes
+	next          atomic.Uint32 // poller of the next connection
+	largeInFlight atomic.Int64  // bytes
 	draining      atomic.Bool
 	refusals      refusalLog
 
@@ -103,33 +106,11 @@ type Port struct {
 	free   []uint32
 	byIP   map[string]int
 	closed bool
+	relays map[*relay]struct{}
 	wg     sync.WaitGroup // of connections
-	stop   chan struct{}  // closed with the listening socket
+	relayW sync.WaitGroup // of relays
+	stop   chan struct{}  // closed with the listening sockets
 	served chan struct{}  // closed when Serve is through
-}
-
-// Listen binds address ("host:port"). An address in use is an error that says
-// so and what to do.
-func (p *Port) Listen(address string) error {
-	ln, err := bind(address, &p.Limits)
-	if err != nil {
-		return err
-	}
-	p.ln, p.address = ln, address
-	p.stop, p.served, p.moved = make(chan struct{}), make(chan struct{}), make(chan struct{}, 1)
-	p.conns = make([]*Conn, 1)
-	p.byIP = map[string]int{}
-	for range pollerCount() {
-		q, err := newPoller(p)
-		if err != nil {
-			ln.Close()
-			p.stopPollers()
-			return fmt.Errorf("cannot wait for clients: %w", err)
-		}
-		p.pollers = append(p.pollers, q)
-		go q.run()
-	}
-	return nil
 }
 
 // pollerCount leaves half of the cores to the loop, the disk and the rest: a
@@ -142,120 +123,13 @@ func (p *Port) stopPollers() {
 	}
 }
 
-// Move listens on another address in place of the present one; connections
-// stay. After an error it listens where it did. Serve has been started.
-func (p *Port) Move(address string) error {
-	p.moving.Lock()
-	defer p.moving.Unlock()
-	if address == p.address {
-		return nil
-	}
-	old := p.listener()
-	ln, err := bind(address, &p.Limits)
-	if err == nil {
-		p.listenOn(ln)
-		old.Close()
-		p.address = address
-		return nil
-	}
-	// The same port with another host: the old one stands in its way.
-	_, port, _ := net.SplitHostPort(address)
-	if _, before, _ := net.SplitHostPort(old.addr.String()); before != port {
-		return err
-	}
-	old.Close()
-	if ln, err = bind(address, &p.Limits); err == nil {
-		p.listenOn(ln)
-		p.address = address
-		return nil
-	}
-	if back, again := bind(old.addr.String(), &p.Limits); again == nil {
-		p.listenOn(back)
-	} else {
-		err = errors.Join(err, again)
-	}
-	return err
-}
-
-func (p *Port) listener() *listener {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.ln
-}
-
-// listenOn makes a listener the present one, unless the port is closing.
-func (p *Port) listenOn(ln *listener) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
-		ln.Close()
+// take makes a connection of a socket, or refuses it.
+func (p *Port) take(fd int, from netip.AddrPort, secure bool) {
+	q := p.pollers[int(p.next.Add(1)-1)%len(p.pollers)]
+	if secure && p.refuseHandshake(from) {
+		_ = unix.Close(fd)
 		return
 	}
-	p.ln = ln
-	select {
-	case p.moved <- struct{}{}:
-	default:
-	}
-}
-
-// Addr returns the address that is listened on.
-func (p *Port) Addr() net.Addr { return p.listener().addr }
-
-// Serve accepts connections until StopAccepting.
-func (p *Port) Serve() {
-	defer close(p.served)
-	pause := acceptPauseMin
-	var got []accepted
-	for {
-		ln := p.listener()
-		var err error
-		if got, err = ln.accept(got[:0]); err == nil {
-			pause = acceptPauseMin
-			for _, a := range got {
-				p.take(a.fd, addressOf(a.from))
-			}
-			continue
-		}
-		if errors.Is(err, os.ErrClosed) {
-			if p.another(ln) {
-				continue
-			}
-			return
-		}
-		// Out of file descriptors, most likely: go on once some are back.
-		p.Log.Warn("cannot accept a client connection", "error", err, "retry_in", pause)
-		select {
-		case <-time.After(pause):
-		case <-p.stop:
-		}
-		pause = min(2*pause, acceptPauseMax)
-	}
-}
-
-// another waits until there is another listener than ln, which is closed; false
-// when the port is closed.
-func (p *Port) another(ln *listener) bool {
-	for {
-		if p.listener() != ln {
-			return true
-		}
-		select {
-		case <-p.moved:
-		case <-p.stop:
-			return false
-		}
-	}
-}
-
-const (
-	acceptPauseMin = 5 * time.Millisecond
-	acceptPauseMax = time.Second
-)
-
-// take makes a connection of a socket, or refuses it.
-func (p *Port) take(fd int, from netip.AddrPort) {
-	q := p.pollers[p.next%len(p.pollers)]
-	p.next++
 	c := newConn(p, q, fd, from)
 	p.mu.Lock()
 	why := p.refuse(c.ip, fd)
@@ -278,6 +152,12 @@ func (p *Port) take(fd int, from netip.AddrPort) {
 	p.Metrics.NumAliveConnections.Add(1)
 	p.wg.Add(1)
 	p.mu.Unlock()
+	if secure {
+		c.fd = -1
+		c.beginTLS(fd, nil)
+		return
+	}
+	p.countPlain(from.Addr())
 	if err := q.watch(fd, c.id); err != nil {
 		p.Log.Warn("cannot watch a client connection", "client", from, "error", err)
 		c.Abort()
@@ -403,7 +283,7 @@ func (p *Port) count(c *Conn, err error) {
 		p.Metrics.ConnectionRejected.Inc()
 	case errSessionless:
 		p.Metrics.SessionlessConnectionsExpired.Inc()
-	case errClosing, errStopping, errNotServing, errWord:
+	case errClosing, errStopping, errNotServing, errWord, errHandshake:
 		return
 	default:
 		p.Metrics.ConnectionDropCount.Inc()
@@ -435,15 +315,18 @@ func (r *refusalLog) say(log *slog.Logger, client netip.AddrPort, why string) {
 	r.last, r.silent = now, 0
 }
 
-// StopAccepting closes the listening socket.
+// StopAccepting closes the listening sockets.
 func (p *Port) StopAccepting() {
 	p.mu.Lock()
-	first, ln := !p.closed, p.ln
+	first := !p.closed
 	p.closed = true
 	p.mu.Unlock()
-	if first {
-		close(p.stop)
-		ln.Close()
+	if !first {
+		return
+	}
+	close(p.stop)
+	for _, d := range p.doors() {
+		d.listener().Close()
 	}
 }
 
@@ -453,6 +336,7 @@ func (p *Port) Drain(limit time.Duration) {
 	p.StopAccepting()
 	<-p.served
 	defer p.stopPollers()
+	defer p.endRelays()
 	p.draining.Store(true)
 	for _, c := range p.Conns() {
 		c.hurry()
@@ -472,5 +356,27 @@ func (p *Port) Drain(limit time.Duration) {
 	for _, c := range p.Conns() {
 		c.Abort()
 	}
+	<-done
+}
+
+// endRelays waits for the last bytes of the TLS connections, which have ended.
+func (p *Port) endRelays() {
+	done := make(chan struct{})
+	go func() {
+		p.relayW.Wait()
+		close(done)
+	}()
+	patience := time.NewTimer(lingerFor)
+	defer patience.Stop()
+	select {
+	case <-done:
+		return
+	case <-patience.C:
+	}
+	p.mu.Lock()
+	for r := range p.relays {
+		r.raw.Close()
+	}
+	p.mu.Unlock()
 	<-done
 }

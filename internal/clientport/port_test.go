@@ -133,6 +133,16 @@ func framed(body []byte) []byte {
 
 func listen(t testing.TB, limits Limits) *echo {
 	t.Helper()
+	e := newEcho(limits)
+	if err := e.p.Listen("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	e.serve(t)
+	return e
+}
+
+// newEcho is an echo whose port does not listen yet.
+func newEcho(limits Limits) *echo {
 	p := &Port{Limits: limits, Metrics: &metrics.Server{}, Log: slog.New(slog.DiscardHandler)}
 	if p.Limits.MaxFrame == 0 {
 		p.Limits.MaxFrame = 4096
@@ -143,12 +153,12 @@ func listen(t testing.TB, limits Limits) *echo {
 	p.Limits.Outstanding, p.Limits.MaxOutput, p.Limits.Backlog = 100, 1<<20, -1
 	e := &echo{p: p, out: map[uint32][]byte{}, count: map[uint32]int{}}
 	p.Core = e
-	if err := p.Listen("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	go p.Serve()
-	t.Cleanup(func() { p.Drain(patience) })
 	return e
+}
+
+func (e *echo) serve(t testing.TB) {
+	go e.p.Serve()
+	t.Cleanup(func() { e.p.Drain(patience) })
 }
 
 func (e *echo) dial(t testing.TB) *net.TCPConn {

@@ -29,7 +29,7 @@ func (c *Conn) serveWord(word uint32) {
 }
 
 // detach makes the socket one that can be waited for.
-func (c *Conn) detach() (*net.TCPConn, error) {
+func (c *Conn) detach() (stream, error) {
 	c.poll.forget(c)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -40,8 +40,14 @@ func (c *Conn) detach() (*net.TCPConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.nc = nc.(*net.TCPConn)
+	c.nc = nc.(stream)
 	return c.nc, nil
+}
+
+// stream is a socket that can be waited for and closed in one direction.
+type stream interface {
+	net.Conn
+	CloseWrite() error
 }
 
 // Argument returns the n bytes behind a four-letter word, waiting for them.

@@ -114,7 +114,46 @@ func (p *parser) ensemble() {
 	if c.ExtendedTypesEnabled && c.ServerID > 254 {
 		p.refuse(c.refuse("extendedTypesEnabled", "needs a server id up to 254, and myid says "+strconv.FormatInt(c.ServerID, 10)))
 	}
+	p.memberTLS()
+	p.memberSASL()
 	p.notYet(true)
+}
+
+// memberTLS holds the options of TLS between members against each other.
+func (p *parser) memberTLS() {
+	c := p.c
+	q := &c.Quorum
+	switch {
+	case q.SSLQuorum && q.TLS.KeyStore.Location == "":
+		p.refuse(c.refuse("sslQuorum", "needs ssl.quorum.keyStore.location, the file with the server's key and certificate"))
+	case q.PortUnification && q.TLS.KeyStore.Location == "":
+		w := c.At("portUnification")
+		w.Text = "without ssl.quorum.keyStore.location no member can speak TLS to this one"
+		w.Advice = "set the stores of ssl.quorum, or remove the line"
+		p.warn(w)
+	}
+	if c.MembersTLS() && q.TLS.TrustStore.Location == "" {
+		key := "sslQuorum"
+		if !q.SSLQuorum {
+			key = "portUnification"
+		}
+		p.refuse(c.refuse(key, "needs ssl.quorum.trustStore.location, the file with the certificates by which the members are known"))
+	}
+}
+
+// memberSASL holds the options of SASL between members against each other.
+func (p *parser) memberSASL() {
+	c := p.c
+	if !c.Quorum.Auth.Enabled {
+		return
+	}
+	if _, named := c.JAASFile(); !named {
+		p.refuse(c.refuse("quorum.auth.enableSasl", "needs a JAAS file; set -Djava.security.auth.login.config=/etc/zookeeper/jaas.conf in SERVER_JVMFLAGS"))
+	}
+	if c.Quorum.Auth.LearnerRequired && c.Set("fips-mode") && c.FIPSMode {
+		p.refuse(c.refuse("fips-mode", "forbids DIGEST-MD5, which is how members authenticate with quorum.auth.learnerRequireSasl=true; "+
+			"remove the line, write fips-mode=false, or have the members know each other by TLS alone"))
+	}
 }
 
 // membership holds the server, group and weight lines against each other.

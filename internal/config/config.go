@@ -56,6 +56,14 @@ type Config struct {
 	ClientPortAddress       string // address to bind, not resolved; empty: all
 	ClientPortListenBacklog int    // -1: what the system has
 
+	SecureClientPort          int    // NoPort: no port for TLS clients alone; 0: the system picks one
+	SecureClientPortAddress   string // address to bind, not resolved; empty: all
+	ClientPortUnification     bool   // TLS clients on the client port too
+	ClientTLS                 TLS    // the properties zookeeper.ssl.*
+	ClientCertReload          bool
+	OutstandingHandshakeLimit int // TLS handshakes at a time; 0 or less: no limit of its own
+	EarlyDropSecureHandshakes bool
+
 	TickTimeMs          int
 	MinSessionTimeoutMs int // never -1: filled in from the tick
 	MaxSessionTimeoutMs int // never -1: filled in from the tick
@@ -111,6 +119,10 @@ type Config struct {
 	EnforceAuthEnabled     bool
 	EnforceAuthSchemes     []string
 	AllowSaslFailedClients bool
+	X509SuperUser          string // subject of a certificate, empty: no super user
+	SSLAuthProvider        string // x509
+	FIPSMode               bool   // what it asks for counts only where it is Set
+	SASL                   SASL
 	// AuthProviders are the authProvider.N settings in the order of N: the
 	// property name and the Java class that it names.
 	AuthProviders []Property
@@ -133,6 +145,19 @@ type Config struct {
 	properties map[string]string
 	sources    map[*Option]setting
 	metrics    string
+}
+
+// SASL holds the options about clients that authenticate with SASL; Login joins
+// them with what the JAAS file has.
+type SASL struct {
+	File          string // java.security.auth.login.config as written, see JAASFile
+	Section       string // of the JAAS file, sasl.serverconfig
+	SuperPassword string // of the user super, where it is set
+	Required      bool   // sessionRequireClientSASLAuth; EnforceAuthSchemes says so too
+	AnyUser       string // letAnySaslUserDoX, empty: none
+	SuperUser     string // superUser, empty: none
+	// SuperUsers are the values of superUser.N.
+	SuperUsers []string
 }
 
 // ConnectionThrottle is the token bucket that slows down new sessions.
@@ -201,6 +226,54 @@ type Quorum struct {
 	ObserverReconnectDelayMs  int64
 	ObserverElectionDelayMs   int64
 	InitialZxid               string // testingonly.initialZxid
+
+	SSLQuorum                bool
+	PortUnification          bool // plain connections are accepted too
+	SSLQuorumReloadCertFiles bool
+	TLS                      TLS // the properties zookeeper.ssl.quorum.*
+	Auth                     QuorumAuth
+}
+
+// QuorumAuth is the SASL between members (quorum.auth.*).
+type QuorumAuth struct {
+	Enabled         bool
+	LearnerRequired bool   // authenticate where this member dials
+	ServerRequired  bool   // refuse who does not
+	LearnerContext  string // section of the JAAS file
+	ServerContext   string
+}
+
+// TLS is one set of TLS properties, those of the client port or those of the
+// ports between members.
+type TLS struct {
+	KeyStore, TrustStore        TLSStore
+	Protocol                    string
+	EnabledProtocols            []string // empty: see the option
+	CipherSuites                []string // empty: those of the runtime
+	ClientAuth                  string   // none, want or need
+	HostnameVerification        bool
+	ClientHostnameVerification  bool
+	AllowReverseDNS             bool
+	CRL, OCSP                   bool // refused where they count
+	HandshakeDetectionTimeoutMs int  // 0 or less counts as 5000
+}
+
+// TLSStore is where a key store or a trust store is.
+type TLSStore struct {
+	Location     string // empty: there is none
+	Password     string
+	PasswordPath string // of the file that holds the password; wins
+	Type         string // JKS, PEM, PKCS12 or BCFKS; empty: by the name of the file
+}
+
+// ServesTLS says whether clients are served over TLS.
+func (c *Config) ServesTLS() bool { return c.SecureClientPort != NoPort || c.ClientPortUnification }
+
+// MembersTLS says whether TLS may be spoken between the members. That plain
+// connections are accepted too does not ask for stores, as in ZooKeeper.
+func (c *Config) MembersTLS() bool {
+	q := &c.Quorum
+	return q.SSLQuorum || q.PortUnification && q.TLS.KeyStore.Location != ""
 }
 
 // Mode says whether the server runs alone or in an ensemble. Like Apache's

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -13,6 +14,7 @@ import (
 func (p *parser) finish() {
 	p.paths()
 	p.clientPort()
+	p.secureClientPort()
 	p.sessions()
 	p.limits()
 	p.weights()
@@ -59,6 +61,41 @@ func (p *parser) clientPort() {
 	}
 	if a := c.ClientPortAddress; strings.HasPrefix(a, "[") && strings.HasSuffix(a, "]") {
 		c.ClientPortAddress = a[1 : len(a)-1]
+	}
+}
+
+// secureClientPort holds the options of TLS clients against each other.
+func (p *parser) secureClientPort() {
+	c := p.c
+	if c.Set("secureClientPortAddress") && !c.Set("secureClientPort") {
+		p.refuse(c.refuse("secureClientPortAddress", "needs a secureClientPort; write secureClientPort=2281"))
+	}
+	if a := c.SecureClientPortAddress; strings.HasPrefix(a, "[") && strings.HasSuffix(a, "]") {
+		c.SecureClientPortAddress = a[1 : len(a)-1]
+	}
+	if factory, _ := c.Property("zookeeper.serverCnxnFactory"); c.ClientPortUnification && !strings.Contains(factory, "Netty") {
+		c.ClientPortUnification = false
+		w := c.At("client.portUnification")
+		w.Text = "has no effect without serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory, as in ZooKeeper"
+		w.Advice = "write that line too, or secureClientPort=2281"
+		p.warn(w)
+	}
+	if !c.ServesTLS() {
+		return
+	}
+	wants := "secureClientPort"
+	if c.SecureClientPort == NoPort {
+		wants = "client.portUnification"
+	}
+	if c.ClientTLS.KeyStore.Location == "" {
+		p.refuse(c.refuse(wants, "needs ssl.keyStore.location, the file with the server's key and certificate"))
+	}
+	if c.ClientTLS.TrustStore.Location == "" && c.ClientTLS.ClientAuth != "none" {
+		p.refuse(c.refuse(wants, "needs ssl.trustStore.location, the file with the certificates by which clients are known; "+
+			"with ssl.clientAuth=none it can be left out"))
+	}
+	if c.SSLAuthProvider != "x509" {
+		p.refuse(c.refuse("ssl.authProvider", "none but x509 comes with ZooKeeper, and other classes cannot be loaded"))
 	}
 }
 
@@ -157,20 +194,28 @@ func schemeOf(class string) string {
 	return providerSchemes[name]
 }
 
+// saslProvider says what the scheme sasl needs beside a JAAS file.
+const saslProvider = "there is no scheme sasl; write authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider as well"
+
 func (p *parser) auth() {
 	c := p.c
-	schemes := map[string]bool{"ip": true, "digest": c.DigestAuthEnabled}
+	schemes := map[string]bool{"ip": true, "digest": c.DigestAuthEnabled, "x509": c.ServesTLS()}
 	for _, provider := range c.AuthProviders {
 		schemes[schemeOf(provider.Value)] = true
 	}
-	if c.EnforceAuthEnabled {
+	if c.SASL.Required {
+		c.EnforceAuthEnabled, c.EnforceAuthSchemes = true, []string{"sasl"}
+		if !schemes["sasl"] {
+			p.refuse(c.refuse("sessionRequireClientSASLAuth", saslProvider))
+		}
+	} else if c.EnforceAuthEnabled {
 		if len(c.EnforceAuthSchemes) == 0 {
 			p.refuse(c.refuse("enforce.auth.enabled", "needs enforce.auth.schemes; write for example enforce.auth.schemes=digest"))
 		}
 		for _, scheme := range c.EnforceAuthSchemes {
 			switch {
-			case scheme == "sasl" || scheme == "x509":
-				p.refuse(c.refuse("enforce.auth.schemes", `the scheme "`+scheme+`" is not in this release; allowed are digest and ip`))
+			case scheme == "sasl" && !schemes[scheme]:
+				p.refuse(c.refuse("enforce.auth.schemes", saslProvider))
 			case !schemes[scheme]:
 				p.refuse(c.refuse("enforce.auth.schemes", `there is no scheme "`+properties.Printable(scheme)+`"; allowed are digest (if it is enabled), ip, and those of authProvider lines`))
 			}
@@ -258,7 +303,11 @@ func (p *parser) families(settings []setting) {
 		if strings.HasPrefix(name, providers) {
 			c.AuthProviders = append(c.AuthProviders, Property{name, s.value})
 		}
+		if strings.HasPrefix(name, "zookeeper.superUser.") && s.value != "" {
+			c.SASL.SuperUsers = append(c.SASL.SuperUsers, s.value)
+		}
 	}
+	slices.Sort(c.SASL.SuperUsers)
 	sort.Slice(c.AuthProviders, func(i, j int) bool {
 		a, b := c.AuthProviders[i].Name[len(providers):], c.AuthProviders[j].Name[len(providers):]
 		n, bad := parseNumber(a, 64, true)
@@ -285,10 +334,6 @@ func (p *parser) provider(s setting) {
 	case "":
 		w.Text = "the class " + properties.Printable(s.value) + " does not come with ZooKeeper and cannot be loaded; its scheme is missing"
 		w.Advice = "remove the line"
-	case "sasl":
-		w.Text, w.Note = "has no effect: "+noSASL, true
-	case "x509":
-		w.Text, w.Note = "has no effect: "+noTLS, true
 	case "key":
 		w.Text = "ZooKeeper's example provider is not offered; its scheme is missing"
 		w.Advice = "remove the line"

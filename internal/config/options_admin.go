@@ -2,11 +2,10 @@ package config
 
 // What this release lacks, for the rows that ask for it.
 const (
-	noTLS     = "TLS is not in this release"
-	noSASL    = "SASL is not in this release"
-	noAdmin   = "the HTTP admin server is not in this release"
-	noAudit   = "the audit log is not in this release"
-	noMetrics = "only the four-letter word mntr shows metrics in this release"
+	noKerberos = "Kerberos is not in this release"
+	noAdmin    = "the HTTP admin server is not in this release"
+	noAudit    = "the audit log is not in this release"
+	noMetrics  = "only the four-letter word mntr shows metrics in this release"
 )
 
 // fourLetterWords are the words that ZooKeeper 3.9 knows.

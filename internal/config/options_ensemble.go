@@ -137,6 +137,6 @@ var ensembleTuning = []Option{
 		Doc: "Messages of a learner that are remembered."},
 	{Key: "messageTracker.Enabled", Type: Bool, Default: "false", Since: "3.6.0", Status: NoEffect, Why: "no messages are recorded",
 		Doc: "Remember the last messages of each learner for the log."},
-	{Key: "kerberos.canonicalizeHostNames", Type: Bool, Default: "false", Since: "3.7.0", Status: NotYet, Why: noSASL, asks: whenTrue, member: true,
+	{Key: "kerberos.canonicalizeHostNames", Type: Bool, Default: "false", Since: "3.7.0", Status: NotYet, Why: noKerberos, asks: whenTrue, member: true,
 		Doc: "Resolve the host names of members to their canonical names."},
 }

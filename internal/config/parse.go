@@ -114,7 +114,7 @@ func (p *parser) defaults() {
 		}
 	}
 	// What finish works out must be told from what is set.
-	c.ClientPort = NoPort
+	c.ClientPort, c.SecureClientPort = NoPort, NoPort
 	c.MinSessionTimeoutMs, c.MaxSessionTimeoutMs = -1, -1
 	c.MaxWriteQueuePollTimeMs, c.JuteMaxBufferExtraBytes = -1, -1
 }

@@ -19,6 +19,7 @@ func (c *Config) Risks() []Warning {
 	r.limits()
 	r.timing()
 	r.access()
+	r.between()
 	r.members()
 	return r.all
 }
@@ -143,6 +144,25 @@ func (r *risks) access() {
 	}
 	if c.DigestAlgorithm == "MD5" {
 		r.add("DigestAuthenticationProvider.digestAlg", "MD5 is a weak hash", "use SHA-256, unless stored ACLs need it")
+	}
+}
+
+// between lists what lets strangers in between the members.
+func (r *risks) between() {
+	c := r.c
+	q := &c.Quorum
+	if c.Mode() != Distributed {
+		return
+	}
+	if q.SSLQuorum && q.PortUnification {
+		r.add("portUnification", "members may still connect without TLS", "remove it once all members run with sslQuorum=true")
+	}
+	if c.MembersTLS() && q.TLS.ClientAuth != "need" {
+		r.add("ssl.quorum.clientAuth", "who has no certificate may connect as a member", "remove it")
+	}
+	if q.Auth.Enabled && !q.Auth.ServerRequired {
+		r.add("quorum.auth.serverRequireSasl", "members that do not authenticate may still connect",
+			"write quorum.auth.serverRequireSasl=true once all members run with quorum.auth.learnerRequireSasl=true")
 	}
 }
 

@@ -59,7 +59,7 @@ func TestEveryFieldHasARow(t *testing.T) {
 		}
 	})
 	// Complete, the families and the reader of the files fill these.
-	others := map[string]bool{"File": true, "ServerID": true, "Members": true, "LastSeen": true, "AuthProviders": true}
+	others := map[string]bool{"File": true, "ServerID": true, "Members": true, "LastSeen": true, "AuthProviders": true, "SuperUsers": true}
 	var walk func(v reflect.Value)
 	walk = func(v reflect.Value) {
 		for i := range v.NumField() {
@@ -113,9 +113,7 @@ func TestEveryOptionIsRead(t *testing.T) {
 		if o.Key == "dynamicConfigFile" {
 			file = strings.ReplaceAll(file, "server.1", "#")
 		}
-		if o.Key == "enforce.auth.enabled" {
-			file += "enforce.auth.schemes=ip\n"
-		}
+		file += needs[o.Key]
 		check := func(way string, c *Config, err error) {
 			if err != nil {
 				t.Errorf("%s=%s %s: %v", o.Key, value, way, err)
@@ -130,14 +128,29 @@ func TestEveryOptionIsRead(t *testing.T) {
 				t.Errorf("%s=%s %s gives %v", o.Key, value, way, got)
 			}
 		}
-		c, _, err := Parse("zoo.cfg", []byte(file+o.Key+"="+value), nil)
-		check("in the file", c, err)
+		if !o.OnlyProperty {
+			c, _, err := Parse("zoo.cfg", []byte(file+o.Key+"="+value), nil)
+			check("in the file", c, err)
+		}
 		if p := o.Property(); p != "" {
 			c, _, err := Parse("zoo.cfg", []byte(file), []Property{{p, value}})
 			check("as -D"+p, c, err)
 		}
 	})
 }
+
+// needs are the lines without which an option is refused, or does not count.
+var needs = map[string]string{
+	"sessionRequireClientSASLAuth":   "authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider\n",
+	"quorum.auth.learnerRequireSasl": "quorum.auth.enableSasl=true\n",
+	"quorum.auth.serverRequireSasl":  "quorum.auth.enableSasl=true\nquorum.auth.learnerRequireSasl=true\n",
+	"enforce.auth.enabled":           "enforce.auth.schemes=ip\n",
+	"secureClientPort":               stores,
+	"secureClientPortAddress":        stores + "secureClientPort=2281\n",
+	"client.portUnification":         stores + "serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory\n",
+}
+
+const stores = "ssl.keyStore.location=/etc/key.jks\nssl.trustStore.location=/etc/trust.jks\n"
 
 // another is a value that is allowed and not the default.
 func another(o *Option) string {

@@ -57,7 +57,7 @@ func (m *Membership) addServer(id int64, value string, line int) (problem string
 	parts := properties.Split(value, ";")
 	if len(parts) > 2 {
 		if len(parts) == 3 && strings.TrimSpace(parts[2]) != "" {
-			return "a third part after ; is a TLS client port; TLS is not in this release; remove it"
+			return "a third part after ; is the TLS client port of ZooKeeper 3.10; remove it, and write secureClientPort into the file of the server"
 		}
 		return "too many parts between semicolons; " + serverForm
 	}

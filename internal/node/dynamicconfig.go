@@ -135,7 +135,7 @@ func (m *member) moveClients(own ensemble.Member) {
 		return
 	}
 	m.clients.Store(&address)
-	if n.port == nil {
+	if n.Addr() == "" {
 		n.log.Warn("this server gets a client port by the new configuration; it is opened when the server is started again", "address", address)
 		return
 	}

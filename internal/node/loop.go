@@ -28,6 +28,8 @@ type loop struct {
 	lastTick int64 // clock of the last tick, judged or not
 	alarm    *time.Timer
 	wake     int64 // when alarm rings; 0: never yet
+
+	loginLines quorumport.Lines
 }
 
 func (l *loop) run() {
@@ -81,6 +83,7 @@ func (l *loop) turn(items []item) {
 			c.Flush()
 		}
 	}
+	l.sayLogins()
 	l.closeConns()
 	n.observe(&l.fx, items, now)
 	l.release(items)

@@ -29,6 +29,7 @@ type member struct {
 	next     *ensemble.Membership   // last seen, if it is newer
 	own      ensemble.Member        // the newest line of this server in config
 	clients  atomic.Pointer[string] // the address of the client port; any goroutine
+	security *memberSecurity
 	election *quorumport.Election
 	learners *quorumport.LearnerPort // while the server leads, or follows and takes observers
 	links    map[zab.LinkID]*quorumport.Link
@@ -66,9 +67,13 @@ type member struct {
 // dropped, as their senders repeat them (QuorumCnxManager.RECV_CAPACITY).
 const maxVotes = 1000
 
-func (n *Node) newMember() *member {
+func (n *Node) newMember() (*member, error) {
 	m := &member{n: n, config: n.cfg.Members, next: n.cfg.LastSeen, links: map[zab.LinkID]*quorumport.Link{},
 		strangers: quorumport.NewQueueShare(maxLinkQueue)}
+	var err error
+	if m.security, err = openMemberSecurity(n.cfg, n.log); err != nil {
+		return nil, &ExitError{exitConfig, err}
+	}
 	m.own, _ = m.config.Member(n.cfg.ServerID)
 	clients := clientAddress(n.cfg.ClientPortAddress, n.cfg.ClientPort)
 	m.clients.Store(&clients)
@@ -80,7 +85,7 @@ func (n *Node) newMember() *member {
 	m.election = quorumport.NewElection(quorumport.ElectionOptions{
 		Self: n.cfg.ServerID, Log: n.log, Multiple: q.MultiAddressEnabled,
 		ConnectTimeout: time.Duration(q.CnxTimeoutMs) * time.Millisecond, HandshakeTimeout: handshake,
-		KeepAlive: q.TCPKeepAlive, BindRetry: q.ElectionPortBindRetry,
+		KeepAlive: q.TCPKeepAlive, BindRetry: q.ElectionPortBindRetry, Security: m.security.port,
 		Deliver: func(from int64, v *wire.Notification) {
 			if m.votes.Add(1) > maxVotes {
 				m.votes.Add(-1)
@@ -94,18 +99,23 @@ func (n *Node) newMember() *member {
 	})
 	m.roleCtx, m.endRole = context.WithCancel(context.Background())
 	m.setPeers()
-	return m
+	return m, nil
 }
 
 // setPeers tells the election port where the members are, those of the last-seen
 // configuration too.
 func (m *member) setPeers() {
-	peers := map[int64][]string{}
+	peers, hosts := map[int64][]string{}, []string(nil)
 	for _, c := range []*ensemble.Membership{m.config, m.next} {
 		if c == nil {
 			continue
 		}
 		for _, one := range c.Members {
+			for _, a := range one.Addresses {
+				if !slices.Contains(hosts, a.Host) {
+					hosts = append(hosts, a.Host)
+				}
+			}
 			for _, a := range electionAddresses(one) {
 				if !slices.Contains(peers[one.ID], a) {
 					peers[one.ID] = append(peers[one.ID], a)
@@ -113,6 +123,7 @@ func (m *member) setPeers() {
 			}
 		}
 	}
+	m.security.hosts.Store(&hosts)
 	m.election.SetPeers(electionAddresses(m.own), peers)
 }
 
@@ -338,7 +349,7 @@ const (
 func (m *member) openLearnerPort(term uint64, addresses []string) {
 	p := &quorumport.LearnerPort{
 		Log: m.n.log, LinkOptions: m.linkOptions(), NextLinkID: func() uint32 { return m.lastLink.Add(1) },
-		MaxPending: 256, FirstPacketWithin: firstPacket,
+		MaxPending: 256, FirstPacketWithin: firstPacket, Security: m.security.port,
 	}
 	p.Handler = m.handler()
 	p.Accepted = func(l *quorumport.Link) { m.up(l, term) }
@@ -385,7 +396,7 @@ func (m *member) dial(ctx context.Context, c replica.RoleChange, masters []learn
 	}
 	options := quorumport.DialOptions{
 		Attempts: 5, Delay: time.Duration(q.ConnectDelayDuringRetryMs) * time.Millisecond, Limit: limit, PerTry: time.Duration(q.CnxTimeoutMs) * time.Millisecond,
-		NoDelay: q.FollowerNoDelay, KeepAlive: q.TCPKeepAlive, Quick: true,
+		NoDelay: q.FollowerNoDelay, KeepAlive: q.TCPKeepAlive, Quick: true, Security: m.security.port,
 	}
 	var nc net.Conn
 	var err error

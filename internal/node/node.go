@@ -19,11 +19,13 @@ import (
 	"time"
 
 	"zooid/internal/admin"
+	"zooid/internal/auth"
 	"zooid/internal/clientport"
 	"zooid/internal/config"
 	"zooid/internal/metrics"
 	"zooid/internal/replica"
 	"zooid/internal/storage"
+	"zooid/internal/tlsconf"
 	"zooid/internal/vfs"
 )
 
@@ -68,7 +70,9 @@ type Node struct {
 	core        core
 	inbox       *inbox
 	disk        *diskWriter
-	port        *clientport.Port
+	port        *clientport.Port // nil: no client is served
+	tls         *tlsconf.Context // of TLS clients, nil without any
+	policy      *auth.Policy
 	member      *member // nil: the server is alone
 	metrics     *metrics.Server
 	countReads  func(frames, replies []byte) // tallyReads
@@ -76,6 +80,7 @@ type Node struct {
 	reads       *metrics.Tally               // the loop's
 	writes      *metrics.Tally
 	gate        admin.Whitelist
+	sasl        *replica.SASL // nil: no client authenticates with it
 
 	serving      atomic.Bool
 	lastStats    replica.Stats // the loop's
@@ -101,7 +106,7 @@ func Start(cfg *config.Config, opts Options) (*Node, error) {
 	}
 	n := &Node{
 		cfg: cfg, opts: opts, log: opts.Log, started: time.Now(),
-		inbox: newInbox(), metrics: &metrics.Server{},
+		inbox: newInbox(), metrics: &metrics.Server{}, policy: authPolicy(cfg),
 		stopping: make(chan struct{}), halted: make(chan struct{}),
 		loopDone: make(chan struct{}), failed: make(chan struct{}),
 	}
@@ -120,6 +125,9 @@ func Start(cfg *config.Config, opts Options) (*Node, error) {
 	if n.compression, err = storage.ParseCompression(cfg.SnapshotCompression); err != nil {
 		return nil, &ExitError{exitConfig, err}
 	}
+	if n.sasl, err = newSASL(cfg, n.log); err != nil {
+		return nil, &ExitError{exitUnexpected, err}
+	}
 	n.dirs, err = storage.OpenDirs(opts.FS, cfg.DataDir, cfg.DataLogDir, cfg.DatadirAutocreate)
 	if err != nil {
 		return nil, &ExitError{exitDataDir, err}
@@ -136,9 +144,15 @@ func Start(cfg *config.Config, opts Options) (*Node, error) {
 func (n *Node) startServing() error {
 	begin := time.Now()
 	if ensembleMode(n.cfg) {
-		n.member = n.newMember()
+		var err error
+		if n.member, err = n.newMember(); err != nil {
+			return err
+		}
 	}
 	if err := n.listen(); err != nil {
+		if e := new(ExitError); errors.As(err, &e) {
+			return err
+		}
 		return &ExitError{exitUnexpected, err}
 	}
 	if n.member != nil {
@@ -164,6 +178,12 @@ func (n *Node) startServing() error {
 	go n.loop.run()
 	n.work.Go(func() { n.ticker(n.tickEvery()) })
 	n.work.Go(n.purger)
+	if n.member != nil && n.member.security.context != nil && n.cfg.Quorum.SSLQuorumReloadCertFiles {
+		n.work.Go(func() { n.member.security.context.Watch(n.stopping) })
+	}
+	if n.tls != nil && n.tls.Settings().Reload {
+		n.work.Go(func() { n.tls.Watch(n.stopping) })
+	}
 	if n.member != nil && n.cfg.Quorum.OraclePath != "" {
 		n.work.Go(n.watchOracle)
 	}
@@ -189,16 +209,42 @@ func (n *Node) tickEvery() time.Duration {
 }
 
 func (n *Node) listen() error {
-	if n.cfg.ClientPort == config.NoPort {
+	c := n.cfg
+	if c.ClientPort == config.NoPort && c.SecureClientPort == config.NoPort {
 		n.log.Warn("no clientPort in the configuration: the server runs, but no client can reach it")
 		return nil
 	}
+	port := n.newPort()
+	if c.ServesTLS() {
+		if err := n.openTLS(); err != nil {
+			return err
+		}
+		port.TLS, port.Unified = n.tls.Server(), c.ClientPortUnification
+	}
+	var err error
+	if c.ClientPort != config.NoPort {
+		err = port.Listen(net.JoinHostPort(c.ClientPortAddress, strconv.Itoa(c.ClientPort)))
+	}
+	if err == nil && c.SecureClientPort != config.NoPort {
+		err = port.ListenTLS(net.JoinHostPort(c.SecureClientPortAddress, strconv.Itoa(c.SecureClientPort)))
+	}
+	if err != nil {
+		port.Discard()
+		return err
+	}
+	n.port = port
+	go n.port.Serve()
+	return nil
+}
+
+// newPort is the client port by the configuration, not listening yet.
+func (n *Node) newPort() *clientport.Port {
 	t := &n.cfg.Connections
 	newWeight := t.GlobalWeight
 	if ensembleMode(n.cfg) && n.cfg.Quorum.LocalSessionsEnabled {
 		newWeight = t.LocalWeight
 	}
-	n.port = &clientport.Port{
+	return &clientport.Port{
 		Core: n, Log: n.log, Metrics: n.metrics,
 		Limits: clientport.Limits{
 			MaxFrame:          n.cfg.JuteMaxBufferBytes,
@@ -212,6 +258,8 @@ func (n *Node) listen() error {
 			Backlog:           n.cfg.ClientPortListenBacklog,
 			MaxOutput:         maxOutput,
 			Descriptors:       clientDescriptors(),
+			Handshakes:        n.cfg.OutstandingHandshakeLimit,
+			EarlyDrop:         n.cfg.EarlyDropSecureHandshakes,
 		},
 		Throttle: &clientport.Throttle{
 			MaxTokens: t.Tokens, FillTime: time.Duration(t.FillTimeMs) * time.Millisecond, FillCount: t.FillCount,
@@ -220,11 +268,6 @@ func (n *Node) listen() error {
 			Weights: t.WeightEnabled, NewWeight: newWeight, RenewWeight: t.RenewWeight,
 		},
 	}
-	if err := n.port.Listen(net.JoinHostPort(n.cfg.ClientPortAddress, strconv.Itoa(n.cfg.ClientPort))); err != nil {
-		return err
-	}
-	go n.port.Serve()
-	return nil
 }
 
 // stopListening ends a start that failed.
@@ -239,10 +282,18 @@ const maxOutput = 256 << 20
 
 // Addr returns the address of the client port, "" without one.
 func (n *Node) Addr() string {
-	if n.port == nil {
+	if n.port == nil || n.port.Addr() == nil {
 		return ""
 	}
 	return n.port.Addr().String()
+}
+
+// SecureAddr returns the address of the port for TLS clients, "" without one.
+func (n *Node) SecureAddr() string {
+	if n.port == nil || n.port.SecureAddr() == nil {
+		return ""
+	}
+	return n.port.SecureAddr().String()
 }
 
 // Failed is closed when the server has to stop by itself; Err says why.
@@ -326,7 +377,7 @@ func (n *Node) banner(report *storage.Report, took time.Duration) {
 	}
 	n.log.Info(what,
 		"version", admin.Version, "speaks", "ZooKeeper "+admin.SpokenVersion, "mode", mode,
-		"client_port", n.Addr(), "data_dir", n.dirs.Snap, "log_dir", n.dirs.Log,
+		"client_port", n.Addr(), "secure_client_port", n.SecureAddr(), "data_dir", n.dirs.Snap, "log_dir", n.dirs.Log,
 		"znodes", nodes, "last_zxid", zxidHex(report.LastZxid), "pid", os.Getpid(),
 		"took", took.Round(time.Millisecond))
 }

@@ -18,7 +18,7 @@ import (
 func (n *Node) Open(c *clientport.Conn, body []byte) {
 	n.inbox.leave(item{conn: c, event: replica.Event{
 		Kind: replica.ConnOpen, Conn: replica.ConnID(c.ID()),
-		Frames: bytes.Clone(body), IDs: addressIDs(c.IP()), At: n.clock().Mono,
+		Frames: bytes.Clone(body), IDs: n.identities(c), At: n.clock().Mono,
 	}})
 }
 

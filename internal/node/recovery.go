@@ -1,6 +1,7 @@
 package node
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -171,12 +172,13 @@ func (n *Node) replicaConfig() replica.Config {
 		MinSessionTimeout: int32(c.MinSessionTimeoutMs), MaxSessionTimeout: int32(c.MaxSessionTimeoutMs),
 		Seed:      uint64(n.started.UnixNano()),
 		SnapCount: int64(c.SnapCount), SnapSize: max(c.SnapSizeLimitKB, 0) << 10,
-		Auth:     authPolicy(c),
+		Auth:     n.policy,
 		EagerACL: c.EnableEagerACLCheck, EnforceQuota: c.EnforceQuota, ExtendedTypes: c.ExtendedTypesEnabled, Emulate353: c.Emulate353TTLNodes,
 		Digest: c.DigestEnabled, CloseSessionPaths: c.CloseSessionTxnEnabled, ReconfigEnabled: c.ReconfigEnabled,
 		ContainerInterval: c.ContainerCheckIntervalMs, ContainerPerMinute: max(int64(c.ContainerMaxPerMinute), 1),
 		ContainerNeverUsed: c.ContainerMaxNeverUsedIntervalMs,
 		MaxRecord:          c.JuteMaxBufferBytes + c.JuteMaxBufferExtraBytes,
+		SASL:               n.sasl,
 	}
 	if c.EnforceAuthEnabled {
 		r.EnforceAuth = c.EnforceAuthSchemes
@@ -188,7 +190,12 @@ func authPolicy(c *config.Config) *auth.Policy {
 	p := &auth.Policy{
 		SkipACL: c.SkipACL, DigestEnabled: c.DigestAuthEnabled, SuperDigest: c.SuperDigest,
 		EnsembleNames: c.EnsembleAuthNames, EnsembleNamesNotSet: len(c.EnsembleAuthNames) == 0,
+		LetAnySaslUserDoX: c.SASL.AnyUser, SuperUsers: c.SASL.SuperUsers,
 	}
+	if c.SASL.SuperUser != "" {
+		p.SuperUsers = append(slices.Clip(p.SuperUsers), c.SASL.SuperUser)
+	}
+	p.X509, p.X509SuperUser = c.ServesTLS(), c.X509SuperUser
 	p.DigestAlg, _ = auth.ParseAlgorithm(c.DigestAlgorithm)
 	for _, q := range c.AuthProviders {
 		p.SASL = p.SASL || strings.HasSuffix(q.Value, "SASLAuthenticationProvider")

@@ -41,18 +41,19 @@ func (n *Node) Metrics() *metrics.Server { return n.metrics }
 // Settings implements admin.Source.
 func (n *Node) Settings() admin.Settings {
 	c := n.cfg
-	port := c.ClientPort
-	if n.port != nil {
-		if a, err := netip.ParseAddrPort(n.Addr()); err == nil {
-			port = int(a.Port())
-		}
+	port, secure := c.ClientPort, c.SecureClientPort
+	if a, err := netip.ParseAddrPort(n.Addr()); err == nil {
+		port = int(a.Port())
+	}
+	if a, err := netip.ParseAddrPort(n.SecureAddr()); err == nil {
+		secure = int(a.Port())
 	}
 	id := c.ServerID
 	if id == config.NoID {
 		id = 0
 	}
 	return admin.Settings{
-		ClientPort: port, SecureClientPort: -1,
+		ClientPort: port, SecureClientPort: secure,
 		DataDir: n.dirs.Snap, DataLogDir: n.dirs.Log,
 		TickTime: c.TickTimeMs, MaxClientCnxns: c.MaxClientCnxns,
 		MinSessionTimeout: c.MinSessionTimeoutMs, MaxSessionTimeout: c.MaxSessionTimeoutMs,
@@ -100,7 +101,9 @@ func (n *Node) Connections() []admin.Connection {
 	conns := n.port.Conns()
 	list := make([]admin.Connection, 0, len(conns))
 	for _, c := range conns {
-		list = append(list, n.connection(c))
+		if c.Ready() {
+			list = append(list, n.connection(c))
+		}
 	}
 	return list
 }
@@ -108,7 +111,7 @@ func (n *Node) Connections() []admin.Connection {
 // connection joins what the loop and the connection's own reads know.
 func (n *Node) connection(c *clientport.Conn) admin.Connection {
 	out := admin.Connection{
-		InterestOps: 1, Received: c.Received.Load(), Sent: c.Sent.Load(),
+		Secure: c.Secure(), InterestOps: 1, Received: c.Received.Load(), Sent: c.Sent.Load(),
 		Established: c.Since, LastOperation: "NA", LastCxid: -1, LastZxid: -1,
 		Outstanding: c.Outstanding(),
 	}

@@ -62,6 +62,8 @@ type ElectionOptions struct {
 	HandshakeTimeout time.Duration
 	KeepAlive        bool // tcpKeepAlive
 	BindRetry        int  // electionPortBindRetry: attempts, 1 s apart; 0 = for ever
+	// Security is what connections have beside TCP; nil = nothing.
+	Security *Security
 
 	// Deliver takes a notification that a connection of server id from brought.
 	// It is called on the connection's goroutine, in order for one id, and n

@@ -71,17 +71,14 @@ func (e *Election) accept(nc net.Conn) {
 // ids which side keeps dialling (QuorumCnxManager.handleConnection): the larger
 // one. order is that in which connections were accepted.
 func (e *Election) greet(nc net.Conn, order uint64) {
-	in := bufio.NewReaderSize(nc, channelBuffer)
-	nc.SetReadDeadline(time.Now().Add(e.o.HandshakeTimeout))
-	h, err := readHello(in)
-	nc.SetReadDeadline(time.Time{})
+	g, err := e.identify(nc)
 	e.mu.Lock()
 	if i := slices.Index(e.greeting, nc); i >= 0 {
 		e.greeting = slices.Delete(e.greeting, i, i+1)
 	}
 	e.mu.Unlock()
 	if err == nil {
-		err = e.welcome(nc, in, &h, order)
+		err = e.welcome(g, order)
 	}
 	if err == nil {
 		return
@@ -96,6 +93,44 @@ func (e *Election) greet(nc net.Conn, order uint64) {
 	if kept, ok := e.refused.Pass(5, 10*time.Second); ok {
 		e.o.Log.Warn("election connection refused", "remote", nc.RemoteAddr(), "reason", err, "more_before", kept)
 	}
+}
+
+// guest is an accepted connection that has said who it is.
+type guest struct {
+	nc    net.Conn
+	in    *bufio.Reader
+	hello wire.Hello
+	how   []any // how it is secured, for the log
+}
+
+// identify goes through everything that an accepted connection begins with:
+// TLS, the first message and SASL, as far as they are configured.
+func (e *Election) identify(nc net.Conn) (*guest, error) {
+	until := time.Now().Add(e.o.HandshakeTimeout)
+	over, early, err := e.o.Security.accept(e.ctx, nc, until)
+	if err != nil {
+		return nil, err
+	}
+	g := &guest{nc: over, in: buffered(over, early, channelBuffer)}
+	over.SetDeadline(until)
+	defer over.SetDeadline(time.Time{})
+	if g.hello, err = readHello(g.in); err != nil {
+		return nil, err
+	}
+	a, err := e.o.Security.admit(over, g.in)
+	switch {
+	case err == io.EOF:
+		return nil, fmt.Errorf("server %d: %w", g.hello.SID, errNoSASL)
+	case err != nil:
+		return nil, fmt.Errorf("server %d: %w", g.hello.SID, err)
+	case a.failed != nil:
+		if kept, ok := e.refused.Pass(5, 10*time.Second); ok {
+			e.o.Log.Warn("election connection kept though its server did not authenticate itself, as quorum.auth.serverRequireSasl is not true",
+				"id", g.hello.SID, "remote", nc.RemoteAddr(), "reason", a.failed, "more_before", kept)
+		}
+	}
+	g.how = described(over, a.user)
+	return g, nil
 }
 
 // readHello reads a first message; what stands behind it stays in in. io.EOF
@@ -130,11 +165,12 @@ var (
 	errStrangers = fmt.Errorf("more than %d servers that are not in the configuration", maxStrangers)
 )
 
-// welcome makes a connection whose first message is h the channel of its peer,
-// or closes it and dials the peer; an error says that it must not stay.
-func (e *Election) welcome(nc net.Conn, in *bufio.Reader, h *wire.Hello, order uint64) error {
+// welcome makes a connection the channel of its peer, or closes it and dials
+// the peer; an error says that it must not stay.
+func (e *Election) welcome(g *guest, order uint64) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	h := &g.hello
 	id, anonymous := h.SID, h.SID == wire.AnonymousSID
 	switch {
 	case id == e.o.Self:
@@ -152,11 +188,11 @@ func (e *Election) welcome(nc net.Conn, in *bufio.Reader, h *wire.Hello, order u
 		return errStrangers
 	}
 	if anonymous || id > e.o.Self {
-		e.install(newChannel(p, nc, in, order))
+		e.install(&channel{p: p, nc: g.nc, in: g.in, how: g.how, order: order})
 		return nil
 	}
 	// The peer may know that its channel is dead before this side does.
-	nc.Close()
+	rawSocket(g.nc).Close()
 	if p.ch != nil {
 		p.ch.close(errRestarted)
 		p.ch = nil

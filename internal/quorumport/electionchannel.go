@@ -29,6 +29,7 @@ type channel struct {
 	p     *peer
 	nc    net.Conn
 	in    *bufio.Reader
+	how   []any  // how it is secured, for the log
 	order uint64 // among the accepted connections; 0 = dialled
 
 	wake chan struct{} // there may be something in the slot
@@ -37,16 +38,12 @@ type channel struct {
 	why  error // set before done is closed
 }
 
-func newChannel(p *peer, nc net.Conn, in *bufio.Reader, order uint64) *channel {
-	return &channel{p: p, nc: nc, in: in, order: order, wake: make(chan struct{}, 1), done: make(chan struct{})}
-}
-
 // close ends the channel. The first reason is the one that is told.
 func (c *channel) close(why error) {
 	c.once.Do(func() {
 		c.why = why
 		close(c.done)
-		c.nc.Close()
+		rawSocket(c.nc).Close() // the farewell of TLS may wait for the peer
 	})
 }
 
@@ -62,6 +59,7 @@ func (c *channel) nudge() {
 // newest one is the one that the peer still has.
 func (e *Election) install(c *channel) {
 	p := c.p
+	c.wake, c.done = make(chan struct{}, 1), make(chan struct{})
 	if e.closed || p.ch != nil && c.order != 0 && p.ch.order > c.order {
 		c.close(errReplaced)
 		e.settle(p)
@@ -114,7 +112,7 @@ func (e *Election) write(c *channel) {
 // channel from its peer. It makes all calls of Changed.
 func (e *Election) read(c *channel) {
 	defer e.wg.Done()
-	e.tell(c, "election connection up", nil)
+	e.tell(c, "election connection up", nil, c.how...)
 	e.report(c.p)
 	for {
 		message, err := readMessage(c.in)
@@ -139,7 +137,7 @@ func (e *Election) read(c *channel) {
 
 // tell logs that a channel came or went, but not each time of a peer that does
 // nothing else.
-func (e *Election) tell(c *channel, what string, why error) {
+func (e *Election) tell(c *channel, what string, why error, how ...any) {
 	e.mu.Lock()
 	limit := &c.p.changes
 	if !c.p.known {
@@ -150,14 +148,25 @@ func (e *Election) tell(c *channel, what string, why error) {
 	if !ok || e.ctx.Err() != nil {
 		return
 	}
-	log := e.o.Log.With("id", c.p.id, "remote", c.nc.RemoteAddr())
+	log := e.o.Log.With("id", c.p.id, "remote", c.nc.RemoteAddr()).With(how...)
 	if kept > 0 {
 		log = log.With("more_before", kept)
 	}
-	if why != nil {
-		log = log.With("reason", why)
+	switch {
+	case refusedByPeer(why):
+		log.Warn(what, "reason", fmt.Errorf("the other side refuses this server's certificate, or its choice of TLS: %w", why))
+	case why != nil:
+		log.Info(what, "reason", why)
+	default:
+		log.Info(what)
 	}
-	log.Info(what)
+}
+
+// refusedByPeer says whether a connection ended because the other side refused
+// what TLS showed it: who dials hears of that only after the handshake.
+func refusedByPeer(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "remote error"
 }
 
 // deliver hands over a message. One from a channel that was replaced is
@@ -223,7 +232,7 @@ func readMessage(in *bufio.Reader) ([]byte, error) {
 // out by what it does not acknowledge, not only after the quarter of an hour
 // that the system takes by itself.
 func (e *Election) tune(nc net.Conn) {
-	tcp, ok := nc.(*net.TCPConn)
+	tcp, ok := rawSocket(nc).(*net.TCPConn)
 	if !ok {
 		return
 	}

@@ -3,8 +3,10 @@ package quorumport
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"time"
 )
@@ -44,14 +46,34 @@ func (e *Election) want(p *peer) {
 	}
 }
 
+// targets are addresses of one server.
+type targets struct {
+	addresses []string
+	// name is the host that the certificate of the server has to bear, "" for
+	// that of the address.
+	name string
+}
+
+// configuredHost is the host of the first configured address of a peer.
+func (p *peer) configuredHost() string {
+	if len(p.addrs) == 0 {
+		return ""
+	}
+	host, _, _ := net.SplitHostPort(p.addrs[0])
+	return host
+}
+
 // startDial dials a peer that has neither channel nor dial, where its own first
 // message said it is, else where the configuration says; e.mu is held.
 func (e *Election) startDial(p *peer) {
-	var groups [][]string
-	for _, g := range [][]string{p.hint, p.addrs} {
-		if len(g) > 0 {
-			groups = append(groups, g)
-		}
+	var groups []targets
+	if len(p.hint) > 0 {
+		// Where it says that it is may be written in another way than in its
+		// certificate, or by somebody else.
+		groups = append(groups, targets{p.hint, p.configuredHost()})
+	}
+	if len(p.addrs) > 0 {
+		groups = append(groups, targets{p.addrs, ""})
 	}
 	p.hint, p.again = nil, false
 	if len(groups) == 0 {
@@ -67,7 +89,7 @@ func (e *Election) startDial(p *peer) {
 }
 
 // reach is the goroutine of a dial.
-func (e *Election) reach(p *peer, d *dial, groups [][]string) {
+func (e *Election) reach(p *peer, d *dial, groups []targets) {
 	defer d.cancel()
 	nc, err := e.connect(d.ctx, groups)
 	if err == nil {
@@ -98,46 +120,78 @@ func (e *Election) introduce(p *peer, d *dial, nc net.Conn) error {
 	hello, current := e.hello, p.dial == d
 	e.mu.Unlock()
 	if !current {
-		nc.Close()
+		rawSocket(nc).Close()
 		return context.Canceled
 	}
 	nc.SetWriteDeadline(time.Now().Add(e.o.HandshakeTimeout))
 	// One write: Apache's server takes a first message that comes in two
 	// pieces for a broken one.
 	if _, err := nc.Write(hello); err != nil {
-		nc.Close()
+		rawSocket(nc).Close()
 		return fmt.Errorf("first message: %w", err)
+	}
+	stop := context.AfterFunc(d.ctx, func() { rawSocket(nc).Close() })
+	err := e.o.Security.login(nc, nc, e.o.HandshakeTimeout)
+	if !stop() && err == nil {
+		err = context.Canceled
+	}
+	if err != nil {
+		rawSocket(nc).Close()
+		return err
 	}
 	e.mu.Lock()
 	if p.dial != d {
 		e.mu.Unlock()
-		nc.Close()
+		rawSocket(nc).Close()
 		return context.Canceled
 	}
 	if p.id < e.o.Self {
 		p.dial = nil
-		e.install(newChannel(p, nc, bufio.NewReaderSize(nc, channelBuffer), 0))
+		e.install(&channel{p: p, nc: nc, in: bufio.NewReaderSize(nc, channelBuffer), how: described(nc, "")})
 		e.mu.Unlock()
 		return nil
 	}
 	d.waiting = true
 	e.mu.Unlock()
-	nc.Close()
 	patience := time.NewTimer(awaitReturn)
 	defer patience.Stop()
+	err = takeLeave(d.ctx, nc)
 	select {
 	case <-patience.C:
 	case <-d.ctx.Done():
+	}
+	return err
+}
+
+// takeLeave closes a connection on which everything is said. One with TLS is read
+// until the other side has closed it too, or for awaitReturn: to close a socket
+// with unread input, such as a ticket for another session, takes back what was
+// written last. An error says that the other side refused the connection.
+func takeLeave(ctx context.Context, nc net.Conn) error {
+	raw := rawSocket(nc)
+	defer raw.Close()
+	conn, ok := nc.(*tls.Conn)
+	if !ok {
+		return nil
+	}
+	defer context.AfterFunc(ctx, func() { raw.Close() })()
+	nc.SetDeadline(time.Now().Add(awaitReturn))
+	_ = conn.CloseWrite()
+	nc.SetDeadline(time.Now().Add(awaitReturn)) // CloseWrite has one of its own
+	if _, err := io.Copy(io.Discard, conn); refusedByPeer(err) {
+		return fmt.Errorf("the other side refuses this server's certificate, or its choice of TLS: %w", err)
 	}
 	return nil
 }
 
 // connect tries the groups of addresses one after the other.
-func (e *Election) connect(ctx context.Context, groups [][]string) (net.Conn, error) {
+func (e *Election) connect(ctx context.Context, groups []targets) (net.Conn, error) {
 	var errs []error
-	for _, addresses := range groups {
+	for _, g := range groups {
 		ctx, cancel := context.WithTimeout(ctx, e.o.ConnectTimeout)
-		nc, err := race(ctx, addresses, e.connectName)
+		nc, err := race(ctx, g.addresses, func(ctx context.Context, address string) (net.Conn, error) {
+			return e.connectName(ctx, address, g.name)
+		})
 		cancel()
 		if err == nil {
 			return nc, nil
@@ -148,8 +202,8 @@ func (e *Election) connect(ctx context.Context, groups [][]string) (net.Conn, er
 }
 
 // connectName resolves host:port anew, since servers move, and connects to one
-// of its addresses.
-func (e *Election) connectName(ctx context.Context, address string) (net.Conn, error) {
+// of its addresses. name is what its certificate has to bear, "" for the host.
+func (e *Election) connectName(ctx context.Context, address, name string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, err
@@ -158,14 +212,21 @@ func (e *Election) connectName(ctx context.Context, address string) (net.Conn, e
 	if err != nil {
 		return nil, err
 	}
-	var targets []string
+	var each []string
 	for _, ip := range ips[:min(len(ips), maxResolved)] {
-		targets = append(targets, net.JoinHostPort(ip, port))
+		each = append(each, net.JoinHostPort(ip, port))
 	}
-	return race(ctx, targets, func(ctx context.Context, target string) (net.Conn, error) {
+	nc, err := race(ctx, each, func(ctx context.Context, target string) (net.Conn, error) {
 		d := net.Dialer{KeepAlive: -1}
 		return d.DialContext(ctx, "tcp", target)
 	})
+	if err != nil {
+		return nil, err
+	}
+	if name == "" {
+		name = host
+	}
+	return e.o.Security.dial(ctx, nc, name)
 }
 
 // race tries the targets in order, each a little after the one before or at
@@ -205,7 +266,7 @@ func race(ctx context.Context, targets []string, try func(context.Context, strin
 					next.Reset(0)
 				}
 			case won != nil:
-				r.nc.Close()
+				rawSocket(r.nc).Close()
 			default:
 				won = r.nc
 				cancel()

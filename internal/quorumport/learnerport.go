@@ -35,8 +35,11 @@ type LearnerPort struct {
 	MaxPending int
 	// FirstPacketWithin bounds how long one may be without; 0 = none.
 	FirstPacketWithin time.Duration
+	// Security is what connections have beside TCP; nil = nothing.
+	Security *Security
 
 	strange Lines          // of connections that are no learners
+	safe    Lines          // of connections that are secured
 	serving sync.WaitGroup // goroutines that accept
 	running sync.WaitGroup // links
 
@@ -44,9 +47,12 @@ type LearnerPort struct {
 	closed    bool
 	listeners []net.Listener
 	links     map[*Link]struct{}
-	pending   []*Link       // without a first packet, the oldest first
+	pending   []waiting     // without a first packet, the oldest first
 	stop      chan struct{} // closed with the port; nil before Listen
 }
+
+// waiting is a connection without a first packet: a newcomer, or a link.
+type waiting interface{ Close(why error) }
 
 const defaultMaxPending = 64
 
@@ -172,25 +178,42 @@ func (p *LearnerPort) accept(nc net.Conn) {
 		nc.Close()
 		return
 	}
-	l := NewLink(p.NextLinkID(), nc, p.LinkOptions, p.Handler, false)
-	l.gone = func() { p.forget(l) }
-	l.input.greeting = &greeting{heard: func() { p.heard(l) }}
-	if p.FirstPacketWithin > 0 {
-		l.input.until = l.born.Add(p.FirstPacketWithin)
-	}
-	p.links[l] = struct{}{}
 	p.running.Add(1)
-	var oldest *Link
+	var oldest waiting
 	if len(p.pending) >= p.MaxPending {
 		oldest = p.pending[0]
 		p.pending = slices.Delete(p.pending, 0, 1)
 	}
-	p.pending = append(p.pending, l)
+	var until time.Time
+	if p.FirstPacketWithin > 0 {
+		until = time.Now().Add(p.FirstPacketWithin)
+	}
+	var begin func()
+	if p.Security.secured() {
+		n := &newcomer{nc: nc, until: until}
+		p.pending = append(p.pending, n)
+		begin = func() { go p.admit(n) }
+	} else {
+		l := p.newLink(nc, nil, until)
+		p.pending = append(p.pending, l)
+		begin = l.Start
+	}
 	p.mu.Unlock()
 	if oldest != nil {
 		oldest.Close(fmt.Errorf("%w: no first packet, and %d connections wait to send theirs", ErrStranger, p.MaxPending))
 	}
-	l.Start()
+	begin()
+}
+
+// newLink makes a link of a connection of which early is read; p.mu is held.
+func (p *LearnerPort) newLink(nc net.Conn, early []byte, until time.Time) *Link {
+	l := NewLink(p.NextLinkID(), nc, p.LinkOptions, p.Handler, false)
+	l.gone = func() { p.forget(l) }
+	l.input.greeting = &greeting{heard: func() { p.heard(l) }}
+	l.input.until = until
+	l.input.early = early
+	p.links[l] = struct{}{}
+	return l
 }
 
 // heard notes the first packet of a link.
@@ -202,10 +225,10 @@ func (p *LearnerPort) heard(l *Link) {
 }
 
 // settled says that a link need not be waited for any more.
-func (p *LearnerPort) settled(l *Link) {
+func (p *LearnerPort) settled(one waiting) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if i := slices.Index(p.pending, l); i >= 0 {
+	if i := slices.Index(p.pending, one); i >= 0 {
 		p.pending = slices.Delete(p.pending, i, i+1)
 	}
 }
@@ -214,7 +237,7 @@ func (p *LearnerPort) settled(l *Link) {
 func (p *LearnerPort) forget(l *Link) {
 	p.settled(l)
 	if l.input.greeting != nil {
-		p.tell(l)
+		p.tell(l.RemoteAddr(), l.err)
 	}
 	p.mu.Lock()
 	delete(p.links, l)
@@ -223,14 +246,14 @@ func (p *LearnerPort) forget(l *Link) {
 }
 
 // tell logs what was wrong with a connection that was no learner's.
-func (p *LearnerPort) tell(l *Link) {
+func (p *LearnerPort) tell(remote net.Addr, why error) {
 	switch {
-	case l.err == io.EOF || errors.Is(l.err, errPortClosed):
+	case why == io.EOF || errors.Is(why, errPortClosed):
 		// Somebody looked whether the port is open, or came too late.
-		p.Log.Debug("connection to the quorum port without a first packet", "remote", l.RemoteAddr())
+		p.Log.Debug("connection to the quorum port without a first packet", "remote", remote)
 	default:
 		if kept, ok := p.strange.Pass(5, 10*time.Second); ok {
-			p.Log.Warn("connection to the quorum port refused", "remote", l.RemoteAddr(), "reason", l.err, "more_before", kept)
+			p.Log.Warn("connection to the quorum port refused", "remote", remote, "reason", why, "more_before", kept)
 		}
 	}
 }
@@ -260,6 +283,12 @@ func (p *LearnerPort) Close() {
 	}
 	p.mu.Unlock()
 	p.serving.Wait()
+	p.mu.Lock()
+	newcomers := slices.Clone(p.pending)
+	p.mu.Unlock()
+	for _, one := range newcomers {
+		one.Close(errPortClosed)
+	}
 	for _, l := range p.Links() {
 		l.Close(errPortClosed)
 	}

@@ -175,14 +175,14 @@ func TestLearnerPortPending(t *testing.T) {
 // the newest.
 func lastPending(t *testing.T, p *LearnerPort, n int) *Link {
 	t.Helper()
-	var have []*Link
+	var have []waiting
 	comesTrue(t, "connections without a first packet", func() bool {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		have = slices.Clone(p.pending)
 		return len(have) == n
 	})
-	return have[n-1]
+	return have[n-1].(*Link)
 }
 
 // TestLearnerPortTellsOfStrangers: one line names the address and what was
@@ -467,3 +467,6 @@ func TestDialLeaderPerTry(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// slogTo is a log whose warnings are lines.
+func slogTo(lines chan string) *slog.Logger { return slog.New(warnings{slog.DiscardHandler, lines}) }

@@ -106,6 +106,7 @@ type Link struct {
 	err      error           // for Down
 	direct   syscall.RawConn // nil: only the writer can write
 	now      directWrite     // guarded by mu
+	pen      *pen            // nil: no TLS, or only the writer can write
 
 	meter   atomic.Pointer[Meter]
 	written chan struct{} // closed when the writer is through
@@ -130,10 +131,12 @@ func NewLink(id uint32, nc net.Conn, o LinkOptions, h Handler, dialled bool) *Li
 		done: make(chan struct{}), written: make(chan struct{}),
 	}
 	l.wake.L = &l.mu
-	if tcp, ok := nc.(*net.TCPConn); ok {
+	l.pen = penOf(nc)
+	if tcp, ok := rawSocket(nc).(*net.TCPConn); ok && (l.pen != nil || nc == net.Conn(tcp)) {
 		l.direct, _ = tcp.SyscallConn()
 		l.now.once = l.now.write
 	}
+	l.pen.wipe()
 	l.input.size = smallestBuffer
 	l.input.reader.l = l
 	tuneSocket(nc, o.NoDelay, o.KeepAlive)
@@ -151,10 +154,13 @@ func tuneSocket(nc net.Conn, noDelay, keepAlive bool) {
 
 // rawSocket is the connection below TLS, or nc itself.
 func rawSocket(nc net.Conn) net.Conn {
-	if over, ok := nc.(interface{ NetConn() net.Conn }); ok {
-		return over.NetConn()
+	for {
+		over, ok := nc.(interface{ NetConn() net.Conn })
+		if !ok {
+			return nc
+		}
+		nc = over.NetConn()
 	}
-	return nc
 }
 
 // Start starts the reader and the writer. From now on Down will come, even on
@@ -239,7 +245,10 @@ func (l *Link) CloseAfterFlush(err error) {
 
 // read is the reader, from the first byte to Down.
 func (l *Link) read() {
-	l.input.mem = takeBuffer(l.input.size)
+	l.input.mem = takeBuffer(max(l.input.size, len(l.input.early)))
+	l.input.to = copy(l.input.mem.b, l.input.early)
+	l.BytesReceived.Add(int64(l.input.to))
+	l.input.early = nil
 	err := l.receive()
 	l.mu.Lock()
 	flushing := l.flushing && !l.ended

@@ -26,6 +26,8 @@ type DialOptions struct {
 	// 10, 20 and 50 ms, without giving up before Attempts times Delay have
 	// passed: a leader opens its port a moment after its followers know of it.
 	Quick bool
+	// Security is what the connection has beside TCP; nil = nothing.
+	Security *Security
 
 	// connect makes one try; nil = over TCP.
 	connect func(ctx context.Context, address string) (net.Conn, error)
@@ -57,6 +59,25 @@ func DialLeader(ctx context.Context, addresses []string, o DialOptions) (net.Con
 	if o.connect == nil {
 		o.connect = dialTCP
 	}
+	first, err := dialFirst(ctx, addresses, &o)
+	if err != nil {
+		return nil, err
+	}
+	tuneSocket(first, o.NoDelay, o.KeepAlive)
+	defer context.AfterFunc(ctx, func() { rawSocket(first).Close() })()
+	within := o.PerTry
+	if within <= 0 {
+		within = defaultHandshakeTimeout
+	}
+	if err := o.Security.login(first, first, within); err != nil {
+		rawSocket(first).Close()
+		return nil, fmt.Errorf("cannot authenticate this server to the leader: %w", err)
+	}
+	return first, nil
+}
+
+// dialFirst is the connection to the address that answers first.
+func dialFirst(ctx context.Context, addresses []string, o *DialOptions) (net.Conn, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if o.Limit > 0 {
@@ -70,7 +91,7 @@ func DialLeader(ctx context.Context, addresses []string, o DialOptions) (net.Con
 	outcomes := make(chan outcome)
 	for _, address := range addresses {
 		go func() {
-			nc, err := dialAddress(ctx, address, &o)
+			nc, err := dialAddress(ctx, address, o)
 			outcomes <- outcome{nc, err}
 		}()
 	}
@@ -85,13 +106,12 @@ func DialLeader(ctx context.Context, addresses []string, o DialOptions) (net.Con
 			first = got.nc
 			cancel()
 		default:
-			got.nc.Close()
+			rawSocket(got.nc).Close()
 		}
 	}
 	if first == nil {
 		return nil, dialError{errs}
 	}
-	tuneSocket(first, o.NoDelay, o.KeepAlive)
 	return first, nil
 }
 
@@ -144,7 +164,16 @@ func (o *DialOptions) try(ctx context.Context, address string) (net.Conn, error)
 		ctx, cancel = context.WithTimeout(ctx, o.PerTry)
 		defer cancel()
 	}
-	return o.connect(ctx, address)
+	nc, err := o.connect(ctx, address)
+	if err != nil || o.Security == nil {
+		return nc, err
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		nc.Close()
+		return nil, err
+	}
+	return o.Security.dial(ctx, nc, host)
 }
 
 // dialTCP makes one try, with the look-up of a name.

@@ -34,6 +34,7 @@ type input struct {
 	need     int // bytes with which cutting makes sense
 	size     int // of the next buffer
 	reader   LinkReader
+	early    []byte // what was read before the link began
 	// greeting is set until a learner has introduced itself.
 	greeting *greeting
 

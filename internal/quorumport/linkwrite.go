@@ -108,15 +108,25 @@ func (l *Link) putNow(b []byte, packets int) int {
 	if l.direct == nil || l.busy || l.head < len(l.queue) || len(b) > fewBytes {
 		return 0
 	}
-	l.now.b, l.now.n = b, 0
-	_ = l.direct.Write(l.now.once)
-	n := l.now.n
-	l.now.b = nil
+	var n int
+	if l.pen != nil {
+		n = l.sealNow(b)
+	} else {
+		n = l.tryWrite(b)
+	}
 	l.BytesSent.Add(int64(n))
 	if meter := l.meter.Load(); n > 0 && meter != nil && packets > 0 {
 		(*meter)(packets, packets, 0)
 	}
 	return n
+}
+
+// tryWrite writes what the socket takes at once and returns how much that is.
+func (l *Link) tryWrite(b []byte) int {
+	l.now.b, l.now.n = b, 0
+	_ = l.direct.Write(l.now.once)
+	l.now.b = nil
+	return l.now.n
 }
 
 // directWrite is a write by who sends.
@@ -223,18 +233,14 @@ func (l *Link) write() {
 	for {
 		p, ok := l.next()
 		if !ok {
+			_ = l.pen.dip() // of a link that is over, or whose deadline is set
 			l.sayGoodbye()
 			return
 		}
 		if meter := l.meter.Load(); meter != nil && p.packets > 0 {
 			(*meter)(p.queued, p.packets, time.Since(p.since))
 		}
-		var err error
-		if p.stream != nil {
-			err = l.runStream(p.stream)
-		} else {
-			err = l.put(p.mem.b[:p.n])
-		}
+		err := l.writePart(&p)
 		Recycle(p.mem)
 		l.mu.Lock()
 		l.busy = false
@@ -254,27 +260,54 @@ func (l *Link) write() {
 	}
 }
 
+// writePart writes what was taken from the queue, behind what is in the pen.
+func (l *Link) writePart(p *part) error {
+	l.writeDeadline()
+	if err := l.pen.dip(); err != nil {
+		return l.unread(0, err)
+	}
+	defer l.pen.wipe()
+	switch {
+	case p.stream != nil:
+		return l.runStream(p.stream)
+	case p.mem != nil:
+		return l.put(p.mem.b[:p.n])
+	}
+	return nil
+}
+
+// writeDeadline sets the time that the peer has to read a piece.
+func (l *Link) writeDeadline() {
+	if l.o.TakesWithin <= 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.flushing { // which has a deadline of its own
+		l.nc.SetWriteDeadline(time.Now().Add(l.o.TakesWithin))
+	}
+}
+
 // put writes b, as far as the peer reads it in time.
 func (l *Link) put(b []byte) error {
 	for len(b) > 0 {
-		if l.o.TakesWithin > 0 {
-			l.mu.Lock()
-			if !l.flushing { // which has a deadline of its own
-				l.nc.SetWriteDeadline(time.Now().Add(l.o.TakesWithin))
-			}
-			l.mu.Unlock()
-		}
+		l.writeDeadline()
 		n, err := l.nc.Write(b[:min(len(b), pieceMost)])
 		l.BytesSent.Add(int64(n))
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			err = fmt.Errorf("%w: it left %d bytes unread for %v", ErrLinkQueue, min(len(b), pieceMost)-n, l.o.TakesWithin)
-		}
 		if err != nil {
-			return err
+			return l.unread(min(len(b), pieceMost)-n, err)
 		}
 		b = b[n:]
 	}
 	return nil
+}
+
+// unread says of a write that ended for the time what that means.
+func (l *Link) unread(left int, err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("%w: it left %d bytes unread for %v", ErrLinkQueue, left, l.o.TakesWithin)
+	}
+	return err
 }
 
 // next waits for something to write; false at the end.

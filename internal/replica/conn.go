@@ -4,14 +4,16 @@ import (
 	"bytes"
 
 	"zooid/internal/jute"
+	"zooid/internal/sasl"
 	"zooid/internal/wire"
 )
 
 // conn is a client connection as the core knows it.
 type conn struct {
 	id        ConnID
-	waits     *waiting  // of the replica
-	ids       []wire.ID // identities; replaced, never changed in place
+	waits     *waiting           // of the replica
+	ids       []wire.ID          // identities; replaced, never changed in place
+	login     *sasl.DigestServer // nil before the first SASL token
 	sess      *session
 	oldClient bool  // sent no readOnly byte and gets none
 	gone      bool  // closed by either side: no more replies

@@ -188,6 +188,8 @@ type Effects struct {
 	Again bool
 	// Expired are the sessions that timed out in this step.
 	Expired []int64
+	// Logins are the SASL exchanges that ended in this step.
+	Logins []Login
 	// Reads and Writes are the latencies, in ms, of the requests that this
 	// step answered.
 	Reads, Writes []int32
@@ -340,6 +342,7 @@ func (fx *Effects) Reset() {
 	fx.Snapshot = nil
 	fx.Again = false
 	fx.Expired = fx.Expired[:0]
+	fx.Logins = fx.Logins[:0]
 	fx.Reads = fx.Reads[:0]
 	fx.Writes = fx.Writes[:0]
 	fx.Ages = fx.Ages[:0]

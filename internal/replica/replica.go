@@ -33,6 +33,7 @@ type Config struct {
 	SnapCount          int64  // transactions between snapshots, before jitter
 	SnapSize           int64  // log bytes between snapshots, before jitter; 0 = off
 	Auth               *auth.Policy
+	SASL               *SASL
 	EnforceAuth        []string // schemes of which one is required; empty = none
 	EagerACL           bool     // refuse a write that an ACL forbids without asking the leader
 	EnforceQuota       bool
@@ -154,10 +155,11 @@ type Replica struct {
 	waits   waiting
 	digests []DigestAt
 
-	snap  snapshotTrigger
-	sweep containerSweep
-	swept bool // the ephemerals of lost sessions were seen to
-	work  workspace
+	snap   snapshotTrigger
+	sweep  containerSweep
+	nonces uint64 // handed out (sasl.go)
+	swept  bool   // the ephemerals of lost sessions were seen to
+	work   workspace
 }
 
 // workspace is memory that one request uses and the next uses again.

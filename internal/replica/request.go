@@ -2,6 +2,7 @@ package replica
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"zooid/internal/auth"
 	"zooid/internal/jute"
@@ -186,6 +187,9 @@ func (r *Replica) authenticate(c *conn, h wire.RequestHeader, d *jute.Decoder) {
 		r.close(c, "refused by the "+string(p.Scheme)+" scheme")
 		return
 	}
+	if outcome == auth.NeedsCertificate && hasScheme(c.ids, "x509") {
+		outcome = auth.Accepted
+	}
 	all := auth.AddIDs(c.ids, ids...)
 	if outcome != auth.Accepted || r.tooMany(all) {
 		r.stats.AuthFailed++
@@ -195,6 +199,11 @@ func (r *Replica) authenticate(c *conn, h wire.RequestHeader, d *jute.Decoder) {
 	}
 	c.ids = all
 	r.reply(c, h.Xid, 0, wire.CodeOK)
+}
+
+// hasScheme reports whether one of the identities is of a scheme.
+func hasScheme(ids []wire.ID, scheme string) bool {
+	return slices.ContainsFunc(ids, func(id wire.ID) bool { return id.Scheme == scheme })
 }
 
 // tooMany reports whether identities are more than goes with a request that a
@@ -220,21 +229,6 @@ func (r *Replica) countName(name []byte, outcome auth.Outcome) {
 	default:
 		n.Right++
 	}
-}
-
-// sasl answers a SASL token as a server without SASL does: success with a null
-// token, after which the client goes on unauthenticated.
-func (r *Replica) sasl(c *conn, h wire.RequestHeader, d *jute.Decoder) {
-	d.Buffer()
-	if d.Err() != nil {
-		r.close(c, "undecodable SASL packet")
-		return
-	}
-	c.answered++
-	start := r.beginReply(c)
-	c.out = (&wire.ReplyHeader{Xid: h.Xid}).Append(c.out)
-	c.out = jute.AppendBuffer(c.out, nil)
-	r.endReply(c, start)
 }
 
 // enforceAuth refuses a request of a connection that has none of the schemes

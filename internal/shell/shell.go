@@ -144,6 +144,9 @@ func (s *Shell) connect(host string) error {
 		// connect; interactive or not, the next one tries again.
 		opts = append(opts, zk.WithFailFast())
 	}
+	if s.opt.loginFailed {
+		s.event(zk.Event{Type: zk.EventSession, State: zk.StateAuthFailed, Zxid: -1})
+	}
 	client, err := zk.New(host, opts...)
 	if err != nil {
 		return err
@@ -156,6 +159,9 @@ func (s *Shell) connect(host string) error {
 	defer cancel()
 	if err := client.Wait(ctx); err != nil {
 		s.hangUp()
+		if errors.Is(err, zk.ErrAuthFailed) { // the event has said why
+			return fmt.Errorf("no connection to %s: authentication failed", host)
+		}
 		return fmt.Errorf("no connection to %s within %d ms", host, s.opt.timeout.Milliseconds())
 	}
 	return nil
@@ -163,8 +169,12 @@ func (s *Shell) connect(host string) error {
 
 // event prints what happens to the session and to watched znodes.
 func (s *Shell) event(e zk.Event) {
-	if !s.muted.Load() {
-		s.console.event(e)
+	if s.muted.Load() {
+		return
+	}
+	s.console.event(e)
+	if e.State == zk.StateAuthFailed && e.Err != nil {
+		s.console.errorf("zooid cli: %v", e.Err)
 	}
 }
 

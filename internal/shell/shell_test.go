@@ -190,7 +190,7 @@ func TestServersThatAreNot(t *testing.T) {
 		{[]string{"-timeout", "x"}, 2, "-timeout takes a number"},
 		{[]string{"-client-configuration", "/nonexistent"}, 2, "no such file"},
 		{[]string{"-Djute.maxbuffer=x", "ls", "/"}, 2, "jute.maxbuffer=x"},
-		{[]string{"-Dzookeeper.client.secure=true", "-Dzookeeper.ssl.trustStore.location=/x.jks", "ls"}, 2, "convert it to PEM"},
+		{[]string{"-Dzookeeper.client.secure=true", "-Dzookeeper.ssl.trustStore.location=/x.jks", "ls"}, 2, "zookeeper.ssl.trustStore.location: open /x.jks"},
 	} {
 		_, errs, code := run(t, "", c.args...)
 		if code != c.code || !strings.Contains(errs, c.errs) {

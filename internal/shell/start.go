@@ -24,6 +24,7 @@ type startOptions struct {
 	command       []string
 	clientOptions []zk.Option
 	notes         []string // for the user, before anything else
+	loginFailed   bool     // SASL was asked for and cannot be had
 }
 
 // parse reads the arguments: options up to the first word that is none, which
@@ -139,15 +140,13 @@ func (o *startOptions) apply(p properties, env *Environment) error {
 	if buffer > 0 {
 		o.clientOptions = append(o.clientOptions, zk.WithMaxRequest(buffer), zk.WithMaxReply(buffer))
 	}
-	if name := p["java.security.auth.login.config"]; name != "" {
-		o.notes = append(o.notes, "java.security.auth.login.config="+name+": this shell has no SASL and goes on without it")
-	}
+	o.authenticate(p, env)
 	if p.yes("zookeeper.client.secure", false) {
-		config, err := tlsConfig(p, env.ReadFile)
+		dial, err := secureDialer(p)
 		if err != nil {
 			return err
 		}
-		o.clientOptions = append(o.clientOptions, zk.WithTLS(config))
+		o.clientOptions = append(o.clientOptions, zk.WithDialer(dial))
 	}
 	return nil
 }

@@ -61,6 +61,13 @@ func withoutBare(names []string) []string {
 func (b *bench) gather(ctx context.Context, name, dir string, voters, observers int) (*ensemble, error) {
 	e := &ensemble{b: b}
 	lines := []string{"initLimit=10", "syncLimit=5", "4lw.commands.whitelist=*"}
+	if b.tls {
+		more, err := secured(b.dir)
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, more...)
+	}
 	for id := 1; id <= voters+observers; id++ {
 		role := "participant"
 		if id > voters {

@@ -45,6 +45,7 @@ type settings struct {
 	rate      float64
 	profiles  string // directory for CPU profiles of Zooid; empty: none
 	javaFlags []string
+	tls       bool // between members
 	noBuild   bool
 	keep      bool
 }
@@ -91,6 +92,7 @@ func parseFlags(args []string) (*settings, string, error) {
 	f.StringVar(&s.dir, "dir", "", "directory for data and logs, removed afterwards (default build/bench)")
 	f.StringVar(&s.json, "json", "", "file for all figures (default build/bench.json)")
 	f.StringVar(&s.zooid, "zooid", "", "binary to measure (default: build build/zooid first)")
+	f.BoolVar(&s.tls, "tls", false, "have members speak TLS to each other")
 	f.BoolVar(&s.keep, "keep", false, "leave data and logs in -dir")
 	if err := f.Parse(args); err != nil {
 		return nil, "", err

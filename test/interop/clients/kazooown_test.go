@@ -2,6 +2,7 @@ package clients
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"zooid/test/certs"
 	"zooid/test/interop/harness"
 )
 
@@ -23,7 +25,6 @@ var kazooFiles = []string{
 var kazooSkipped = []struct{ test, reason string }{
 	{"test_client.py::TestClient::test_update_host_list", "its harness starts an ensemble; test/interop/ensemble has cases of that"},
 	{"test_client.py::TestReconfig", "its harness starts an ensemble; test/interop/ensemble has cases of that"},
-	{"test_client.py::TestSSLClient", "wants TLS"},
 	{"test_client.py::TestClient::test_request_queuing_session", "stop the server; kazoo_suite.py has cases of that"},
 	{"test_connection.py::TestReadOnlyMode", "its harness starts an ensemble; test/interop/ensemble has cases of that"},
 }
@@ -34,7 +35,18 @@ var kazooTest = regexp.MustCompile(`(?m)^\S+::(\S+) (PASSED|FAILED|ERROR)`)
 func TestKazooOwn(t *testing.T) {
 	harness.Ring(t)
 	python := harness.KazooTests(t)
-	s := harness.Start(t, options())
+	dir, port, opt := t.TempDir(), harness.FreePort(t), options()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	ca := certs.Authority(t, "ca")
+	ca.Issue(t, "server").Keys(t, in("key.jks"))
+	ca.Issue(t, "client").Keys(t, in("client.pem"))
+	certs.Trust(t, in("trust.jks"), ca)
+	certs.Trust(t, in("ca.pem"), ca)
+	opt.Lines = append(opt.Lines, fmt.Sprintf("secureClientPort=%d", port), "secureClientPortAddress=127.0.0.1",
+		"ssl.keyStore.location="+in("key.jks"), "ssl.keyStore.password="+certs.Password,
+		"ssl.trustStore.location="+in("trust.jks"), "ssl.trustStore.password="+certs.Password)
+	opt.Properties = append(opt.Properties, "zookeeper.serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory")
+	s := harness.Start(t, opt)
 	found, err := exec.Command(python, "-c", "import kazoo, os; print(os.path.dirname(kazoo.__file__), end='')").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +65,8 @@ func TestKazooOwn(t *testing.T) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, python, args...)
 	cmd.Dir = t.TempDir()
-	cmd.Env = append(os.Environ(), "SUITE_SERVER="+s.Addr(), "ZOOKEEPER_VERSION=3.9.5", "PYTHONPATH="+harness.Source("python"))
+	cmd.Env = append(os.Environ(), "SUITE_SERVER="+s.Addr(), fmt.Sprintf("SUITE_SECURE_SERVER=localhost:%d", port),
+		"SUITE_CLIENT_PEM="+in("client.pem"), "SUITE_CA_PEM="+in("ca.pem"), "ZOOKEEPER_VERSION=3.9.5", "PYTHONPATH="+harness.Source("python"))
 	out, err := cmd.CombinedOutput()
 	passed := 0
 	for _, m := range kazooTest.FindAllStringSubmatch(string(out), -1) {

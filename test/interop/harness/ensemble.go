@@ -152,6 +152,17 @@ func (m *Member) role() string {
 	return "participant"
 }
 
+// Extend adds lines to the member's zoo.cfg, of which a later one of a key wins,
+// and puts others in the place of its properties if there are any; they hold
+// from the next start on.
+func (m *Member) Extend(lines, properties []string) {
+	m.t.Helper()
+	if properties == nil {
+		properties = m.opt.Properties
+	}
+	m.Configure(slices.Concat(m.opt.Lines, lines), properties)
+}
+
 // MovePorts gives the member other ports for quorums and elections, or for
 // clients, as ServerLine shows them: the process knows nothing of it yet.
 func (m *Member) MovePorts() { m.quorumPort, m.electionPort = freePort(m.t), freePort(m.t) }

@@ -53,6 +53,10 @@ func freePort(t testing.TB) int {
 	}
 }
 
+// FreePort is a port for what a test has a server listen on besides its client
+// port.
+func FreePort(t testing.TB) int { return freePort(t) }
+
 // claimPorts locks a block of ports that no process holds. The search begins at
 // a place of this process's own, so that a block that has just been given back
 // rests for a while.
