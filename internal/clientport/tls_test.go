@@ -240,8 +240,8 @@ func TestTLSOnPlainPortIsLogged(t *testing.T) {
 	e.log.await(t, "the client speaks TLS, and this is the plain client port")
 }
 
-// TestHandshakeLimits: no more handshakes than allowed are under way, and none
-// while nothing is served, if so wished; limits of connections count both ports.
+// TestHandshakeLimits: no more handshakes than allowed are under way, and each
+// port has its own count of connections, those in handshakes among them.
 func TestHandshakeLimits(t *testing.T) {
 	e := listenTLS(t, Limits{Handshakes: 1}, true)
 	slow := e.raw(t)
@@ -262,11 +262,15 @@ func TestHandshakeLimits(t *testing.T) {
 	e.settleHandshakes(t)
 	talk(t, e.shake(t, e.raw(t)))
 
-	few := listenTLS(t, Limits{PerAddress: 2}, false)
-	talk(t, few.dial(t))
-	talk(t, few.shake(t, few.raw(t)))
-	hungUp(t, few.raw(t))
-	hungUp(t, few.dial(t))
+	for _, limits := range []Limits{{PerAddress: 2}, {Total: 2}} {
+		few := listenTLS(t, limits, false)
+		few.raw(t)
+		talk(t, few.dial(t))
+		talk(t, few.dial(t))
+		talk(t, few.shake(t, few.raw(t)))
+		hungUp(t, few.raw(t))
+		hungUp(t, few.dial(t))
+	}
 }
 
 // settleHandshakes waits for the end of handshakes.
