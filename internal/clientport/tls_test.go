@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -280,6 +281,52 @@ func (e *secureEcho) settleHandshakes(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatal("the handshake does not end")
 		}
+	}
+}
+
+// TestTLSDescriptors: TLS clients, of three descriptors each, get none from the
+// limit on, and are taken again once some are back.
+func TestTLSDescriptors(t *testing.T) {
+	f, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	top := int(f.Fd()) + 40
+	f.Close()
+	e := listenTLS(t, Limits{Descriptors: top}, false)
+	serves := func(nc net.Conn) bool {
+		s := tls.Client(nc, e.client)
+		if _, err := s.Write(framed([]byte("hello"))); err != nil {
+			return false
+		}
+		_, err := io.ReadFull(s, make([]byte, 9))
+		return err == nil
+	}
+	var all []net.Conn
+	good := 0
+	for range top {
+		nc := e.raw(t)
+		all = append(all, nc)
+		if serves(nc) {
+			good++
+		}
+	}
+	for _, c := range e.p.Conns() {
+		c.mu.Lock()
+		if c.fd >= top {
+			t.Errorf("a client has descriptor %d, and %d is the limit", c.fd, top)
+		}
+		c.mu.Unlock()
+	}
+	if good == 0 || good == len(all) {
+		t.Fatalf("%d of %d are served", good, len(all))
+	}
+	for _, nc := range all {
+		nc.Close()
+	}
+	e.settle(t)
+	if !serves(e.raw(t)) {
+		t.Error("nobody is taken though descriptors are back")
 	}
 }
 
