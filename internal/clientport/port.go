@@ -386,7 +386,7 @@ func (p *Port) endRelays() {
 	}
 	p.mu.Lock()
 	for r := range p.relays {
-		r.raw.Close()
+		_ = r.raw.Close()
 	}
 	p.mu.Unlock()
 	<-done

@@ -204,6 +204,10 @@ func TestTLSBadClients(t *testing.T) {
 	}
 	hungUp(t, plain)
 	e.log.await(t, "the client does not speak TLS")
+	distrust := tls.Client(e.raw(t), &tls.Config{ServerName: "localhost"})
+	if err := distrust.Handshake(); err == nil {
+		t.Error("a client trusts whom it does not know")
+	}
 	wrong := tls.Client(e.dial(t), e.client)
 	if err := wrong.Handshake(); err == nil {
 		t.Error("TLS on the plain port")
@@ -214,7 +218,7 @@ func TestTLSBadClients(t *testing.T) {
 		t.Fatal(err)
 	}
 	gone.Close()
-	for end := time.Now().Add(patience); e.p.Metrics.UnsuccessfulHandshake.Value() < 2; <-time.After(time.Millisecond) {
+	for end := time.Now().Add(patience); e.p.Metrics.UnsuccessfulHandshake.Value() < 3; <-time.After(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("a handshake that breaks off is not counted")
 		}
@@ -327,6 +331,67 @@ func TestTLSDescriptors(t *testing.T) {
 	e.settle(t)
 	if !serves(e.raw(t)) {
 		t.Error("nobody is taken though descriptors are back")
+	}
+}
+
+// TestTLSCrowd: clients that come all at once and break off wherever they are
+// leave nothing behind, and those who stay get what they are due.
+func TestTLSCrowd(t *testing.T) {
+	e := listenTLS(t, Limits{}, true)
+	var crowd sync.WaitGroup
+	for i := range 120 {
+		crowd.Go(func() {
+			addr := e.p.SecureAddr()
+			if i%2 == 0 {
+				addr = e.p.Addr()
+			}
+			raw, err := net.Dial("tcp", addr.String())
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer raw.Close()
+			raw.SetDeadline(time.Now().Add(patience))
+			if i%5 == 0 { // within the handshake
+				_, _ = raw.Write([]byte{tlsHandshake, 3, 1, 2, 0, 1}[:1+i%6])
+				return
+			}
+			s := tls.Client(raw, e.client)
+			if _, err := s.Write(framed([]byte("hello"))); err != nil {
+				t.Errorf("%d: %v", i, err)
+				return
+			}
+			if i%5 == 1 { // before the answer
+				return
+			}
+			for n := range 20 {
+				frame := numbered("rw"[n%2], n, 4000)
+				if _, err := s.Write(frame); err != nil {
+					t.Errorf("%d: %v", i, err)
+					return
+				}
+			}
+			if i%5 == 2 { // with answers on their way
+				return
+			}
+			if _, err := io.ReadFull(s, make([]byte, 9+20*4004)); err != nil {
+				t.Errorf("%d: %v", i, err)
+				return
+			}
+			if _, err := s.Write(framed([]byte("close"))); err != nil {
+				t.Errorf("%d: %v", i, err)
+				return
+			}
+			if got, err := io.ReadAll(s); err != nil || len(got) != 9 {
+				t.Errorf("%d: %d bytes, %v", i, len(got), err)
+			}
+		})
+	}
+	crowd.Wait()
+	e.settle(t)
+	e.p.Drain(patience)
+	if n := e.p.Metrics.OutstandingTLSHandshake.Value(); n != 0 || len(e.p.relays) != 0 {
+		t.Errorf("%d handshakes and %d relays are left", n, len(e.p.relays))
 	}
 }
 
