@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -53,7 +54,7 @@ func summarize(c *config.Config) serverSummary {
 		ForceSync: c.ForceSync, PurgeIntervalMs: c.AutopurgeIntervalMs, SnapRetainCount: c.AutopurgeSnapRetainCount,
 		MaxClientCnxns: c.MaxClientCnxns, MaxCnxns: c.MaxCnxns,
 		JuteMaxBufferBytes: c.JuteMaxBufferBytes, GlobalOutstandingLimit: c.GlobalOutstandingLimit,
-		SkipACL: c.SkipACL, SuperUser: c.SuperDigest != "", Schemes: []string{"ip"}, EnforcedSchemes: []string{},
+		SkipACL: c.SkipACL, SuperUser: c.SuperDigest != "" || c.SASL.SuperUser != "" || len(c.SASL.SuperUsers) > 0, Schemes: []string{"ip"}, EnforcedSchemes: []string{},
 		FourLetterWords: []string{},
 	}
 	for _, word := range config.FourLetterWords() {
@@ -63,6 +64,11 @@ func summarize(c *config.Config) serverSummary {
 	}
 	if c.DigestAuthEnabled {
 		s.Schemes = append(s.Schemes, "digest")
+	}
+	for _, p := range c.AuthProviders {
+		if strings.HasSuffix(p.Value, ".SASLAuthenticationProvider") && !slices.Contains(s.Schemes, "sasl") {
+			s.Schemes = append(s.Schemes, "sasl")
+		}
 	}
 	if c.EnforceAuthEnabled {
 		s.EnforcedSchemes = append(s.EnforcedSchemes, c.EnforceAuthSchemes...)

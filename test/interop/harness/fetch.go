@@ -19,6 +19,7 @@ const (
 	kazooVersion    = "2.11.0"
 	pytestVersion   = "8.3.5"
 	objgraphVersion = "3.6.2" // kazoo's tests count objects with it
+	pureSASLVersion = "0.6.2" // kazoo's SASL
 	nodeVersion     = "1.1.3" // node-zookeeper-client
 	goZkVersion     = "v1.0.4"
 	loggerVersion   = "2.0.13" // slf4j-simple, to see what Apache's server says
@@ -203,12 +204,12 @@ func Python(t testing.TB) string {
 // virtual environment of their own and returns its python.
 func KazooTests(t testing.TB) string {
 	t.Helper()
-	dir := fetchOnce(t, "python-tests", kazooVersion+" "+pytestVersion+" "+objgraphVersion, func(dir string) error {
+	dir := fetchOnce(t, "python-tests", kazooVersion+" "+pytestVersion+" "+objgraphVersion+" "+pureSASLVersion, func(dir string) error {
 		if err := run(Root(), "python3", "-m", "venv", "--clear", dir); err != nil {
 			return err
 		}
 		return run(Root(), filepath.Join(dir, "bin", "pip"), "install", "-q", "kazoo=="+kazooVersion,
-			"pytest=="+pytestVersion, "objgraph=="+objgraphVersion)
+			"pytest=="+pytestVersion, "objgraph=="+objgraphVersion, "pure-sasl=="+pureSASLVersion)
 	})
 	return filepath.Join(dir, "bin", "python")
 }

@@ -31,8 +31,7 @@ Client {
 
 const provider = "authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider"
 
-// start starts a server of a kind with the users above, and of Apache's without
-// FIPS mode unless the properties say otherwise.
+// start starts a server of a kind with the users above.
 func start(t *testing.T, kind harness.Kind, lines, properties []string) *harness.Server {
 	t.Helper()
 	dir := t.TempDir()
@@ -40,11 +39,8 @@ func start(t *testing.T, kind harness.Kind, lines, properties []string) *harness
 	if err := os.WriteFile(file, []byte(jaasText), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	all := []string{"java.security.auth.login.config=" + file}
-	if kind == harness.Java {
-		all = append(all, "zookeeper.fips-mode=false")
-	}
-	return harness.Start(t, harness.Options{Kind: kind, Dir: dir, Lines: lines, Properties: append(all, properties...)})
+	all := append([]string{"java.security.auth.login.config=" + file}, properties...)
+	return harness.Start(t, harness.Options{Kind: kind, Dir: dir, Lines: lines, Properties: all})
 }
 
 // A talk is one connection whose answers are written down.
