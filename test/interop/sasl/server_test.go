@@ -1,6 +1,7 @@
 package sasl_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -192,6 +193,29 @@ var talks = []struct {
 			k.end(err)
 		}
 		k.replies(3)
+	}},
+	{"behind the handshake", func(k *talk) {
+		c, err := raw.Dial(k.addr)
+		if err != nil {
+			k.end(err)
+			return
+		}
+		defer c.Close()
+		k.Conn = c
+		hello := raw.ConnectRequest{Timeout: 10000, Passwd: make([]byte, 16)}
+		if err := c.Send(hello.Bytes(), raw.Frame(1, raw.OpSASL, raw.Bytes(nil).Buf([]byte{}))); err != nil {
+			k.end(err)
+		}
+		for range 2 {
+			frame, err := c.Recv()
+			if err != nil {
+				k.end(err)
+				return
+			}
+			k.say("session %v, challenge %v", bytes.Contains(frame, []byte{0, 0, 0x27, 0x10}), bytes.Contains(frame, []byte("nonce=")))
+		}
+		slices.Sort(k.said) // Apache's may answer the token first
+		k.ping()
 	}},
 	{"digest as well", func(k *talk) {
 		k.call(raw.OpAuth, raw.Auth("digest", []byte("u:p")))
