@@ -80,3 +80,20 @@ var ensembles = []class{
 	{name: "test.SessionUpgradeTest"},
 	{name: "test.TruncateTest"},
 }
+
+// authenticating are the classes about SASL. They set properties when they are
+// loaded, and Java reads a JAAS file once: each has a process of its own.
+// SaslAuthDesignatedServerTest is not there, which keeps its users in the
+// process.
+var authenticating = []class{
+	{name: "SaslAuthTest"},
+	{name: "test.SaslAuthDesignatedClientTest"},
+	{name: "test.SaslAuthFailDesignatedClientTest"},
+	{name: "test.SaslAuthFailTest"},
+	{name: "test.SaslAuthMissingClientConfigTest"},
+	{name: "test.SaslAuthRequiredFailNoSASLTest"},
+	{name: "test.SaslAuthRequiredFailWrongSASLTest"},
+	{name: "test.SaslAuthRequiredMultiClientTest"},
+	{name: "test.SaslAuthRequiredTest"},
+	{name: "test.SaslSuperUserTest", out: map[string]string{"testOtherSuperIsSuper": factory}},
+}
