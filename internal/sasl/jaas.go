@@ -102,6 +102,9 @@ func (p *jaasParser) module() (m Module, err error) {
 	if m.Class, err = p.word("the class of a login module, or }"); err != nil {
 		return m, err
 	}
+	if m.Class == "" {
+		return m, fmt.Errorf("line %d: \"\" is the class of no login module", m.Line)
+	}
 	line := p.ahead.line
 	flag, err := p.word("required, requisite, sufficient or optional behind the login module")
 	if err != nil {

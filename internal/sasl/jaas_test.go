@@ -67,6 +67,7 @@ func TestParseJAASErrors(t *testing.T) {
 		"\n\nServer {\n M required\n a=b\n}":  "line 6: expected an option, or the ; behind the last one, found '}'",
 		"S { M required a=b; }":               "line 1: expected ; behind the } of a section, found the end",
 		"S { M required a=b; };\rS { };":      "line 2: section \"S\" stands twice",
+		`S { "" required; };`:                 `line 1: "" is the class of no login module`,
 		"S { M maybe; };":                     `"maybe" stands where`,
 		"S { M required a; };":                "expected = behind option 'a', found ';'",
 		"S { M required user_bob=1234; };":    "expected the value of option 'user_bob', in quotes if it is not a plain word, found '1234'",

@@ -120,7 +120,7 @@ public class JavaSasl {
                 }
             }
             return "sections " + base64(out.toString().getBytes(StandardCharsets.UTF_8));
-        } catch (SecurityException e) {
+        } catch (SecurityException | IllegalArgumentException e) { // the latter for a module without a name
             return "error";
         } finally {
             Files.delete(file);
