@@ -21,6 +21,8 @@ type Conn struct {
 	addr netip.AddrPort
 	ip   string
 
+	atSecure bool // it came to the port for TLS
+
 	// The poller's own.
 	phase     phase
 	in        *Buffer

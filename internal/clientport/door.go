@@ -44,7 +44,8 @@ func (p *Port) open(option, address string) (*door, error) {
 	}
 	p.stop, p.served = make(chan struct{}), make(chan struct{})
 	p.conns = make([]*Conn, 1)
-	p.byIP, p.relays = map[string]int{}, map[*relay]struct{}{}
+	p.taken = map[bool]*taken{false: {byIP: map[string]int{}}, true: {byIP: map[string]int{}}}
+	p.relays = map[*relay]struct{}{}
 	for range pollerCount() {
 		q, err := newPoller(p)
 		if err != nil {

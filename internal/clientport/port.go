@@ -104,7 +104,7 @@ type Port struct {
 	mu     sync.Mutex
 	conns  []*Conn // by id; index 0 is unused
 	free   []uint32
-	byIP   map[string]int
+	taken  map[bool]*taken // by Conn.atSecure: as in Apache's server the limits are of each port
 	closed bool
 	relays map[*relay]struct{}
 	wg     sync.WaitGroup // of connections
@@ -131,8 +131,9 @@ func (p *Port) take(fd int, from netip.AddrPort, secure bool) {
 		return
 	}
 	c := newConn(p, q, fd, from)
+	c.atSecure = secure
 	p.mu.Lock()
-	why := p.refuse(c.ip, fd)
+	why := p.refuse(c, fd)
 	if why != "" {
 		p.mu.Unlock()
 		c.noTimer()
@@ -148,7 +149,8 @@ func (p *Port) take(fd int, from netip.AddrPort, secure bool) {
 		c.id = uint32(len(p.conns))
 		p.conns = append(p.conns, c)
 	}
-	p.byIP[c.ip]++
+	p.taken[secure].all++
+	p.taken[secure].byIP[c.ip]++
 	p.Metrics.NumAliveConnections.Add(1)
 	p.wg.Add(1)
 	p.mu.Unlock()
@@ -183,17 +185,24 @@ func (p *Port) byEvents(q *poller, events []unix.EpollEvent, conns []*Conn) []*C
 	return conns
 }
 
-// refuse names the limit that forbids one more connection from ip, or "".
-func (p *Port) refuse(ip string, fd int) string {
+// taken counts the connections that count for the limits of a door.
+type taken struct {
+	all  int
+	byIP map[string]int
+}
+
+// refuse names the limit that forbids a connection, or "".
+func (p *Port) refuse(c *Conn, fd int) string {
+	have := p.taken[c.atSecure]
 	switch {
 	case p.closed:
 		return "shutting down"
 	case p.Limits.Descriptors > 0 && fd >= p.Limits.Descriptors:
 		return "the server keeps its last file descriptors for its own files: raise the limit of open files (ulimit -n)"
-	case p.Limits.Total > 0 && int(p.Metrics.NumAliveConnections.Value()) >= p.Limits.Total:
+	case p.Limits.Total > 0 && have.all >= p.Limits.Total:
 		return fmt.Sprintf("maxCnxns is %d", p.Limits.Total)
-	case p.Limits.PerAddress > 0 && p.byIP[ip] >= p.Limits.PerAddress:
-		return fmt.Sprintf("too many connections from %s: maxClientCnxns is %d", ip, p.Limits.PerAddress)
+	case p.Limits.PerAddress > 0 && have.byIP[c.ip] >= p.Limits.PerAddress:
+		return fmt.Sprintf("too many connections from %s: maxClientCnxns is %d", c.ip, p.Limits.PerAddress)
 	}
 	return ""
 }
@@ -211,8 +220,10 @@ func (p *Port) Release(id uint32) {
 // gone takes a connection off the counts; its id stays taken until Release.
 func (p *Port) gone(c *Conn) {
 	p.mu.Lock()
-	if p.byIP[c.ip]--; p.byIP[c.ip] == 0 {
-		delete(p.byIP, c.ip)
+	had := p.taken[c.atSecure]
+	had.all--
+	if had.byIP[c.ip]--; had.byIP[c.ip] == 0 {
+		delete(had.byIP, c.ip)
 	}
 	p.mu.Unlock()
 	p.Metrics.NumAliveConnections.Add(-1)
@@ -375,7 +386,7 @@ func (p *Port) endRelays() {
 	}
 	p.mu.Lock()
 	for r := range p.relays {
-		r.raw.Close()
+		_ = r.raw.Close()
 	}
 	p.mu.Unlock()
 	<-done

@@ -142,14 +142,14 @@ func (r *relay) run() {
 		}()
 		r.inward(secure, near)
 		<-back
-		near.Close()
+		_ = near.Close()
 	} else {
 		// The alert that says why is not to be overtaken by a reset.
 		_ = r.raw.CloseWrite()
 		_ = r.raw.SetReadDeadline(time.Now().Add(closeGrace))
 		_, _ = io.Copy(io.Discard, io.LimitReader(r.raw, discardMax))
 	}
-	r.raw.Close()
+	_ = r.raw.Close()
 	p.mu.Lock()
 	delete(p.relays, r)
 	p.mu.Unlock()
@@ -181,7 +181,7 @@ func (r *relay) shake(secure *tls.Conn) (near *socket, err error) {
 		return nil, err
 	case c.ended: // by a limit, or since the port is closing
 		_ = unix.Close(far)
-		near.Close()
+		_ = near.Close()
 		return nil, errClosing
 	}
 	c.fd, c.shook = far, true
@@ -201,13 +201,22 @@ func (r *relay) failed(err error) {
 	if errors.Is(err, io.EOF) || r.conn.Dead() {
 		return
 	}
-	why := "TLS handshake failed: " + err.Error()
-	if e := (tls.RecordHeaderError{}); errors.As(err, &e) {
-		why = "the client does not speak TLS, and this is the port for those who do"
-	} else if errors.Is(err, os.ErrDeadlineExceeded) {
-		why = fmt.Sprintf("TLS handshake not through in %s", handshakeFor)
+	p.refusals.say(p.Log, r.conn.addr, handshakeText(err))
+}
+
+// handshakeText says why a handshake failed.
+func handshakeText(err error) string {
+	var header tls.RecordHeaderError
+	var op *net.OpError
+	switch {
+	case errors.As(err, &header):
+		return "the client does not speak TLS, and this is the port for those who do"
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Sprintf("TLS handshake not through in %s", handshakeFor)
+	case errors.As(err, &op) && op.Op == "remote error":
+		return "TLS handshake broken off by the client, which does not like the server's certificate or its terms: " + op.Err.Error()
 	}
-	p.refusals.say(p.Log, r.conn.addr, why)
+	return "TLS handshake failed: " + err.Error()
 }
 
 // pair makes a pair of sockets, as far as descriptors are left for it.
@@ -260,7 +269,7 @@ func (r *relay) inward(secure *tls.Conn, near *socket) {
 		case err == io.EOF:
 			_ = near.CloseWrite()
 		case err != nil:
-			near.Close()
+			_ = near.Close()
 		case n == smallRead && large == nil:
 			large = buffers.Get().(*Buffer)
 		case n < smallRead:
@@ -285,7 +294,7 @@ func (r *relay) outward(secure *tls.Conn, near *socket) {
 		_, err = secure.Write(mem.b[:n])
 		Recycle(mem)
 		if err != nil {
-			near.Close()
+			_ = near.Close()
 			return
 		}
 	}

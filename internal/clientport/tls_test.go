@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -203,6 +204,10 @@ func TestTLSBadClients(t *testing.T) {
 	}
 	hungUp(t, plain)
 	e.log.await(t, "the client does not speak TLS")
+	distrust := tls.Client(e.raw(t), &tls.Config{ServerName: "localhost"})
+	if err := distrust.Handshake(); err == nil {
+		t.Error("a client trusts whom it does not know")
+	}
 	wrong := tls.Client(e.dial(t), e.client)
 	if err := wrong.Handshake(); err == nil {
 		t.Error("TLS on the plain port")
@@ -213,7 +218,7 @@ func TestTLSBadClients(t *testing.T) {
 		t.Fatal(err)
 	}
 	gone.Close()
-	for end := time.Now().Add(patience); e.p.Metrics.UnsuccessfulHandshake.Value() < 2; <-time.After(time.Millisecond) {
+	for end := time.Now().Add(patience); e.p.Metrics.UnsuccessfulHandshake.Value() < 3; <-time.After(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("a handshake that breaks off is not counted")
 		}
@@ -240,8 +245,8 @@ func TestTLSOnPlainPortIsLogged(t *testing.T) {
 	e.log.await(t, "the client speaks TLS, and this is the plain client port")
 }
 
-// TestHandshakeLimits: no more handshakes than allowed are under way, and none
-// while nothing is served, if so wished; limits of connections count both ports.
+// TestHandshakeLimits: no more handshakes than allowed are under way, and each
+// port has its own count of connections, those in handshakes among them.
 func TestHandshakeLimits(t *testing.T) {
 	e := listenTLS(t, Limits{Handshakes: 1}, true)
 	slow := e.raw(t)
@@ -262,11 +267,15 @@ func TestHandshakeLimits(t *testing.T) {
 	e.settleHandshakes(t)
 	talk(t, e.shake(t, e.raw(t)))
 
-	few := listenTLS(t, Limits{PerAddress: 2}, false)
-	talk(t, few.dial(t))
-	talk(t, few.shake(t, few.raw(t)))
-	hungUp(t, few.raw(t))
-	hungUp(t, few.dial(t))
+	for _, limits := range []Limits{{PerAddress: 2}, {Total: 2}} {
+		few := listenTLS(t, limits, false)
+		few.raw(t)
+		talk(t, few.dial(t))
+		talk(t, few.dial(t))
+		talk(t, few.shake(t, few.raw(t)))
+		hungUp(t, few.raw(t))
+		hungUp(t, few.dial(t))
+	}
 }
 
 // settleHandshakes waits for the end of handshakes.
@@ -276,6 +285,113 @@ func (e *secureEcho) settleHandshakes(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatal("the handshake does not end")
 		}
+	}
+}
+
+// TestTLSDescriptors: TLS clients, of three descriptors each, get none from the
+// limit on, and are taken again once some are back.
+func TestTLSDescriptors(t *testing.T) {
+	f, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	top := int(f.Fd()) + 40
+	f.Close()
+	e := listenTLS(t, Limits{Descriptors: top}, false)
+	serves := func(nc net.Conn) bool {
+		s := tls.Client(nc, e.client)
+		if _, err := s.Write(framed([]byte("hello"))); err != nil {
+			return false
+		}
+		_, err := io.ReadFull(s, make([]byte, 9))
+		return err == nil
+	}
+	var all []net.Conn
+	good := 0
+	for range top {
+		nc := e.raw(t)
+		all = append(all, nc)
+		if serves(nc) {
+			good++
+		}
+	}
+	for _, c := range e.p.Conns() {
+		c.mu.Lock()
+		if c.fd >= top {
+			t.Errorf("a client has descriptor %d, and %d is the limit", c.fd, top)
+		}
+		c.mu.Unlock()
+	}
+	if good == 0 || good == len(all) {
+		t.Fatalf("%d of %d are served", good, len(all))
+	}
+	for _, nc := range all {
+		nc.Close()
+	}
+	e.settle(t)
+	if !serves(e.raw(t)) {
+		t.Error("nobody is taken though descriptors are back")
+	}
+}
+
+// TestTLSCrowd: clients that come all at once and break off wherever they are
+// leave nothing behind, and those who stay get what they are due.
+func TestTLSCrowd(t *testing.T) {
+	e := listenTLS(t, Limits{}, true)
+	var crowd sync.WaitGroup
+	for i := range 120 {
+		crowd.Go(func() {
+			addr := e.p.SecureAddr()
+			if i%2 == 0 {
+				addr = e.p.Addr()
+			}
+			raw, err := net.Dial("tcp", addr.String())
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer raw.Close()
+			raw.SetDeadline(time.Now().Add(patience))
+			if i%5 == 0 { // within the handshake
+				_, _ = raw.Write([]byte{tlsHandshake, 3, 1, 2, 0, 1}[:1+i%6])
+				return
+			}
+			s := tls.Client(raw, e.client)
+			if _, err := s.Write(framed([]byte("hello"))); err != nil {
+				t.Errorf("%d: %v", i, err)
+				return
+			}
+			if i%5 == 1 { // before the answer
+				return
+			}
+			for n := range 20 {
+				frame := numbered("rw"[n%2], n, 4000)
+				if _, err := s.Write(frame); err != nil {
+					t.Errorf("%d: %v", i, err)
+					return
+				}
+			}
+			if i%5 == 2 { // with answers on their way
+				return
+			}
+			if _, err := io.ReadFull(s, make([]byte, 9+20*4004)); err != nil {
+				t.Errorf("%d: %v", i, err)
+				return
+			}
+			if _, err := s.Write(framed([]byte("close"))); err != nil {
+				t.Errorf("%d: %v", i, err)
+				return
+			}
+			if got, err := io.ReadAll(s); err != nil || len(got) != 9 {
+				t.Errorf("%d: %d bytes, %v", i, len(got), err)
+			}
+		})
+	}
+	crowd.Wait()
+	e.settle(t)
+	e.p.Drain(patience)
+	if n := e.p.Metrics.OutstandingTLSHandshake.Value(); n != 0 || len(e.p.relays) != 0 {
+		t.Errorf("%d handshakes and %d relays are left", n, len(e.p.relays))
 	}
 }
 

@@ -24,6 +24,7 @@ func (c *Config) Complete(myID int64, dynamic *Membership) ([]Warning, error) {
 		p.refuse(c.refuse("dynamicConfigFile", "the file could not be read; it holds the server lines"))
 	}
 	p.ownLine()
+	p.samePort()
 	if c.Mode() == Distributed && len(c.Members.Voters()) > 0 {
 		p.ensemble()
 	}
@@ -81,6 +82,16 @@ func (p *parser) sameClientPort(own Member) {
 	key := "server." + strconv.FormatInt(own.ID, 10)
 	p.refuse(c.refuse("clientPort", "clients are served on "+properties.Printable(ours)+" here, but on "+properties.Printable(line)+" by "+
 		key+" in "+place(c.Members.File, own.Line, "")+"write the port in one of the two places"))
+}
+
+// samePort refuses a port for TLS clients that is the one of the plain ones too.
+func (p *parser) samePort() {
+	c := p.c
+	plain, secure := c.ClientPortAddress, c.SecureClientPortAddress
+	all := plain == "" || secure == "" || wildcard(plain) || wildcard(secure)
+	if c.SecureClientPort > 0 && c.SecureClientPort == c.ClientPort && (all || strings.EqualFold(plain, secure)) {
+		p.refuse(c.refuse("secureClientPort", "plain clients are served on this port; write another one, or client.portUnification=true without this line"))
+	}
 }
 
 // wildcard says whether a host stands for all addresses.

@@ -5,9 +5,6 @@ import "strings"
 // bind lists the fields of Config that an option fills.
 func bind(fields ...func(*Config) any) []func(*Config) any { return fields }
 
-// always is the asks of an option that no value makes harmless.
-func always(*Config, string) bool { return true }
-
 // whenTrue is the asks of a switch.
 func whenTrue(_ *Config, value string) bool { return strings.EqualFold(value, "true") }
 

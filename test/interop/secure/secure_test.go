@@ -239,6 +239,32 @@ func port(addr string) string {
 	return p
 }
 
+// TestHostsOfClients: clientHostnameVerification keeps the same clients out. By
+// default Apache's server keeps out all: its fips-mode leaves the check to Java,
+// which makes none on the side of a server. Without it every client is held
+// against localhost there, and against its own address here.
+func TestHostsOfClients(t *testing.T) {
+	harness.Ring(t)
+	w := newWorld(t)
+	seen := map[harness.Kind]string{}
+	for _, kind := range []harness.Kind{harness.Java, harness.Zooid} {
+		s := w.start(t, kind, ".pem", "ssl.clientHostnameVerification=true", "ssl.allowReverseDnsLookup=true", "fips-mode=false")
+		for _, c := range []struct {
+			name  string
+			hosts []string
+		}{
+			{"here", []string{"localhost", "127.0.0.1"}}, {"address", []string{"127.0.0.1"}},
+			{"elsewhere", []string{"elsewhere"}}, {"name alone", []string{"localhost"}}, {"127.0.0.1", nil},
+		} {
+			seen[kind] += c.name + " " + outcome(s.secure, w.config(w.ca.Issue(t, c.name, certs.Hosts(c.hosts...))), "ruok") + "\n"
+		}
+		s.Stop()
+	}
+	if seen[harness.Java] != seen[harness.Zooid] {
+		t.Errorf("Apache's server:\n%s\nours:\n%s", seen[harness.Java], seen[harness.Zooid])
+	}
+}
+
 // TestVersions: with enabledProtocols older clients are served, and the same as by
 // Apache's server.
 func TestVersions(t *testing.T) {
