@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -60,7 +61,7 @@ func summarize(c *config.Config) serverSummary {
 		ForceSync: c.ForceSync, PurgeIntervalMs: c.AutopurgeIntervalMs, SnapRetainCount: c.AutopurgeSnapRetainCount,
 		MaxClientCnxns: c.MaxClientCnxns, MaxCnxns: c.MaxCnxns,
 		JuteMaxBufferBytes: c.JuteMaxBufferBytes, GlobalOutstandingLimit: c.GlobalOutstandingLimit,
-		SkipACL: c.SkipACL, SuperUser: c.SuperDigest != "" || c.ServesTLS() && c.X509SuperUser != "", Schemes: []string{"ip"}, EnforcedSchemes: []string{},
+		SkipACL: c.SkipACL, SuperUser: c.SuperDigest != "" || c.ServesTLS() && c.X509SuperUser != "" || c.SASL.SuperUser != "" || len(c.SASL.SuperUsers) > 0, Schemes: []string{"ip"}, EnforcedSchemes: []string{},
 		FourLetterWords: []string{},
 	}
 	for _, word := range config.FourLetterWords() {
@@ -73,6 +74,11 @@ func summarize(c *config.Config) serverSummary {
 	}
 	if c.ServesTLS() {
 		s.Schemes = append(s.Schemes, "x509")
+	}
+	for _, p := range c.AuthProviders {
+		if strings.HasSuffix(p.Value, ".SASLAuthenticationProvider") && !slices.Contains(s.Schemes, "sasl") {
+			s.Schemes = append(s.Schemes, "sasl")
+		}
 	}
 	if c.EnforceAuthEnabled {
 		s.EnforcedSchemes = append(s.EnforcedSchemes, c.EnforceAuthSchemes...)

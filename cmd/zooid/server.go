@@ -66,7 +66,9 @@ func runServer(cmd *cobra.Command, args []string, f *serverFlags) error {
 	ctx, cancel := signal.NotifyContext(cmd.Context(), endSignals()...)
 	defer cancel()
 	go node.PaceCollector(ctx.Done())
-	go node.ShareProcessors(ctx.Done(), log)
+	if os.Getenv("ZOOID_SCHED") != "other" {
+		go node.ShareProcessors(ctx.Done(), log)
+	}
 	if f.profile != "" {
 		stop, err := profile(f.profile)
 		if err != nil {

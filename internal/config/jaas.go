@@ -80,7 +80,7 @@ func (p *parser) noLogin() {
 		}
 		p.login(key, "no client can be served: SASL is required, and there is no JAAS file with the section "+properties.Printable(c.SASL.Section), advice)
 	case named && !c.Quorum.Auth.Enabled:
-		p.login(jaasFile, properties.Printable(name)+" has no section "+properties.Printable(c.SASL.Section)+", so the server goes on without SASL, as ZooKeeper does",
+		p.login(jaasFile, properties.Printable(name)+" has no section "+properties.Printable(c.SASL.Section)+", so no client can authenticate with SASL",
 			"give the section that name, or name the section in sasl.serverconfig")
 	}
 }

@@ -90,9 +90,9 @@ func TestJAASFile(t *testing.T) {
 			t.Errorf("%q is %q, %v", value, name, named)
 		}
 	}
-	c, _, _ := Parse("zoo.cfg", []byte("dataDir=/data\njava.security.auth.login.config=/etc/jaas.conf\n"), nil)
-	if name, named := c.JAASFile(); named {
-		t.Errorf("the file names %q, where ZooKeeper does not look", name)
+	c, warnings, _ := Parse("zoo.cfg", []byte("dataDir=/data\njava.security.auth.login.config=/etc/jaas.conf\n"), nil)
+	if name, named := c.JAASFile(); named || len(warnings) != 1 || !strings.Contains(warnings[0].Advice, "SERVER_JVMFLAGS") {
+		t.Errorf("the file names %q, where ZooKeeper does not look; warnings %v", name, warnings)
 	}
 	if err := c.JAASUnread(errors.New("no such file")); !strings.Contains(err.Error(), "property is empty") {
 		t.Error(err)

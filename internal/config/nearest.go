@@ -36,6 +36,8 @@ var misnamed = map[string]struct{ real, instead string }{
 	"readonlymode":                {real: "readonlymode.enabled"},
 	"requireClientAuthScheme":     {instead: "use enforce.auth.enabled and enforce.auth.schemes"},
 	"jaasLoginRenew":              {instead: "logins are renewed by the life time of the ticket"},
+
+	"java.security.auth.login.config": {instead: "write -Djava.security.auth.login.config=FILE into SERVER_JVMFLAGS"},
 }
 
 // longestKey bounds the keys for which a nearest one is looked for; no option

@@ -57,7 +57,7 @@ type server struct {
 }
 
 // start runs a server on a file system in memory. lines are added to zoo.cfg,
-// where a later line wins.
+// where a later line wins; -Dname=value is a property.
 func start(t testing.TB, lines ...string) *server {
 	return startOn(t, vfs.NewMem(), "/data", lines...)
 }
@@ -74,11 +74,21 @@ func startOn(t testing.TB, fs vfs.FS, dir string, lines ...string) *server {
 
 func tryStart(t testing.TB, fs vfs.FS, dir string, lines ...string) (*server, error) {
 	t.Helper()
-	text := strings.Join(append([]string{
+	file := []string{
 		"dataDir=" + dir, "clientPort=0", "clientPortAddress=127.0.0.1", "tickTime=2000",
 		"4lw.commands.whitelist=*", "maxClientCnxns=0",
-	}, lines...), "\n")
-	cfg, _, err := config.Parse("zoo.cfg", []byte(text), nil)
+	}
+	var props []config.Property
+	for _, line := range lines {
+		if flag, ok := strings.CutPrefix(line, "-D"); ok {
+			name, value, _ := strings.Cut(flag, "=")
+			props = append(props, config.Property{Name: name, Value: value})
+		} else {
+			file = append(file, line)
+		}
+	}
+	text := strings.Join(file, "\n")
+	cfg, _, err := config.Parse("zoo.cfg", []byte(text), props)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,10 +64,7 @@ func ParseJAAS(text []byte, property func(name string) (string, bool)) (Sections
 func FileName(property string) string {
 	name := strings.TrimPrefix(property, "=")
 	if path, ok := strings.CutPrefix(name, "file:"); ok {
-		name = path
-		if strings.HasPrefix(name, "//") { // and an empty host
-			name = name[2:]
-		}
+		name = strings.TrimPrefix(path, "//") // an empty host
 	}
 	return name
 }

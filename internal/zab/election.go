@@ -199,7 +199,7 @@ func (e *Election) Look(now int64, h History) Effects {
 	if !e.opt.Observer {
 		e.own.Zxid, e.own.PeerEpoch = h.Zxid, h.Epoch
 	}
-	if e.quorums.current.Voter(e.opt.Self) {
+	if e.quorums.current.Voter(e.opt.Self) || e.quorums.heir(e.opt.Self) {
 		e.own.Leader = e.opt.Self
 		if e.favoured != 0 && e.quorums.Voter(e.favoured) {
 			e.own.Leader = e.favoured

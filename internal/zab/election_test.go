@@ -135,6 +135,24 @@ func TestWhoDoesNotVoteProposesNobody(t *testing.T) {
 	}
 }
 
+// An ensemble grows from one voter, which is lost before what it proposed behind
+// the reconfiguration was on its own disk: the new voter has the longer log and
+// cannot follow, so it is to lead. Where there were more voters it is not.
+func TestTheOnlyVoterIsBehindTheNewOne(t *testing.T) {
+	current, next := parse(t, "server.1=a:1:2 version=5"), parse(t, "server.1=a:1:2 server.2=b:1:2 version=6")
+	ahead := History{Zxid: 9, Epoch: 1}
+	one := &script{t: t, e: NewElection(ElectionOptions{Self: 1}, current, next)}
+	two := &script{t: t, e: NewElection(ElectionOptions{Self: 2}, current, next)}
+	one.undecided("alone", one.look(fresh).Decided)
+	two.undecided("alone", two.look(ahead).Decided)
+	for range 3 { // each says what it thinks by then
+		one.said(2, wire.Looking, two.e.vote())
+		two.said(1, wire.Looking, one.e.vote())
+	}
+	one.decided(one.pass(MinInterval), wire.Following, 2)
+	two.decided(two.pass(MinInterval), wire.Leading, 2)
+}
+
 func TestBackoff(t *testing.T) {
 	s := newScript(t, ElectionOptions{Self: 1}, threeServers, fresh)
 	var at []int64

@@ -470,7 +470,7 @@ func (l *Leader) EpochSaved(now int64, accepted bool) {
 	case !accepted && l.phase == synchronising:
 		l.synced[l.opt.Self] = true
 		l.durable = max(l.durable, l.own.Zxid)
-		l.establish()
+		l.establish(now)
 	}
 }
 
@@ -597,7 +597,7 @@ func (l *Leader) ack(now int64, k *LearnerLink, zxid Zxid) bool {
 		if l.phase == broadcasting {
 			l.welcome(k)
 		} else {
-			l.establish()
+			l.establish(now)
 		}
 	case CounterOf(zxid) != 0 && l.master:
 		l.refuse(k, "ACK of 0x%x by an observer", uint64(zxid))
@@ -607,9 +607,16 @@ func (l *Leader) ack(now int64, k *LearnerLink, zxid Zxid) bool {
 	return false
 }
 
-// establish begins the broadcast once a quorum has synchronised.
-func (l *Leader) establish() {
+// establish begins the broadcast once a quorum has synchronised. A leader that
+// stood still may find the acknowledgements of learners that have followed
+// another one since: what has taken too long is over, whoever is heard first,
+// they or the clock.
+func (l *Leader) establish(now int64) {
 	if l.phase != synchronising || !l.reach(l.quorums, func(id int64) bool { return l.synced[id] }) {
+		return
+	}
+	if now >= l.deadline && l.opt.TickTime != 0 {
+		l.giveUp("a quorum has synchronised, but not within initLimit")
 		return
 	}
 	l.phase = broadcasting

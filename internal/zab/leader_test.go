@@ -128,6 +128,29 @@ func TestObserverThatWillVote(t *testing.T) {
 	}
 }
 
+// A leader that stood still for longer than initLimit finds acknowledgements of
+// learners that may have followed another leader since. It must not begin to
+// broadcast in an epoch that is over before its clock is looked at.
+func TestALeaderThatStoodStill(t *testing.T) {
+	const limit = 1000
+	for at, want := range map[int64]bool{limit - 1: true, limit: false, 10 * limit: false} {
+		q := NewQuorums(parse(t, "server.1=a:1:2 server.2=b:1:2"), nil)
+		l := NewLeader(LeaderOptions{Self: 1, TickTime: 100, InitLimit: limit, SyncLimit: 500}, q, History{Zxid: 7, Epoch: 1}, 1, 0)
+		k := l.LinkUp(0, 9)
+		info := wire.LearnerInfo{SID: 2, ProtocolVersion: wire.LearnerProtocol}
+		l.Packet(0, k, &wire.QuorumPacket{Type: wire.PacketFollowerInfo, Zxid: EpochStart(1), Data: info.Append(nil)}, 0)
+		l.EpochSaved(0, true)
+		l.Packet(0, k, &wire.QuorumPacket{Type: wire.PacketAckEpoch, Zxid: 7, Data: []byte{0, 0, 0, 1}}, 0)
+		l.Take()
+		l.Synchronise(0, k, nil)
+		l.EpochSaved(0, false)
+		l.Packet(at, k, &wire.QuorumPacket{Type: wire.PacketAck, Zxid: EpochStart(2)}, 0)
+		if out := l.Take(); out.Established != want || (out.GiveUp == "") != want {
+			t.Errorf("acknowledged at %d: %+v", at, out)
+		}
+	}
+}
+
 // A server whose file says that it has accepted the last epoch there is cannot
 // lead into another: zxids would be negative, and no server takes those.
 func TestNoEpochBehindTheLast(t *testing.T) {

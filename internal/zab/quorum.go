@@ -64,6 +64,17 @@ func (q *Quorum) Weight(id int64) int64 {
 	return q.weight[id]
 }
 
+// heir says whether a server that will vote only once a pending reconfiguration
+// is committed may be elected before: if there is one voter now. That one and a
+// quorum of the next configuration have to agree on a leader, and if the
+// transactions behind the reconfiguration got to the others and not to its disk,
+// none of them can follow it. With more voters now, one of those that had to
+// acknowledge what may be committed can lead. In Apache's ensemble nobody is
+// elected then until an operator intervenes (FastLeaderElection.getInitId).
+func (q *Quorums) heir(id int64) bool {
+	return q.next != nil && len(q.current.voters) == 1 && q.next.Voter(id)
+}
+
 // Contains says whether the servers that has names are a quorum. Only voters
 // are asked for. With the majority that is strictly more than half of them;
 // with groups strictly more than half of the groups that weigh anything, each
@@ -141,6 +152,10 @@ func (q *Quorums) Voter(id int64) bool {
 func (q *Quorums) Member(id int64) bool {
 	return q.current.members[id] || q.seen != nil && q.seen.members[id]
 }
+
+// observes says whether the current configuration has the server, but not as a
+// voter.
+func (q *Quorums) observes(id int64) bool { return q.current.members[id] && !q.current.Voter(id) }
 
 // Electable says whether the server may become leader: its weight must not be
 // 0 in the current configuration, or in the next one if only that knows it.

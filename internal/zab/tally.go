@@ -46,9 +46,11 @@ func (l *Leader) Abandoned() bool {
 }
 
 // Ready says whether a quorum of a configuration follows and is in sync, so that
-// it can be made the next one (Leader.isQuorumSynced).
+// it can be made the next one (Leader.isQuorumSynced). A server that has just
+// become an observer still follows, but will come back as one, and acknowledge
+// nothing: Apache's leader counts it, and then waits for it for ever.
 func (l *Leader) Ready(q *Quorum) bool {
-	return q.Contains(func(id int64) bool { return id == l.opt.Self || l.follows(id) })
+	return q.Contains(func(id int64) bool { return id == l.opt.Self || l.follows(id) && !l.quorums.observes(id) })
 }
 
 // Successor is the voter of q, other than this server, that holds the most of

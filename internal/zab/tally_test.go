@@ -128,3 +128,19 @@ func TestReady(t *testing.T) {
 		t.Error("an observer counts")
 	}
 }
+
+// A voter that was made an observer a moment ago still follows. It comes back as
+// an observer, so it is no reason to begin a change that needs its voice.
+func TestWhoIsAnObserverByNowIsNotReady(t *testing.T) {
+	members := parse(t, "server.1=h1:1:2 server.2=h2:1:2:observer version=5")
+	l := Alone(1, NewQuorums(members, nil), 5)
+	k := l.LinkUp(0, 2)
+	k.SID, k.phase = 2, serving
+	if l.Ready(NewQuorum(parse(t, "server.1=h1:1:2 server.2=h2:1:2"))) {
+		t.Error("an observer that still follows counts")
+	}
+	k.SID = 3
+	if !l.Ready(NewQuorum(parse(t, "server.1=h1:1:2 server.3=h3:1:2"))) {
+		t.Error("a follower that no configuration has does not count")
+	}
+}

@@ -59,7 +59,7 @@ func TestChaos(t *testing.T) {
 	}
 	for _, seed := range seeds {
 		for _, members := range membersOf(t, seed) {
-			t.Run(title(seed, members), func(t *testing.T) { unshare(t, seed, members) })
+			t.Run(title(seed, members), func(t *testing.T) { playAlone(t, seed, members) })
 		}
 	}
 }
@@ -89,20 +89,25 @@ func prepare(t *testing.T) {
 	}
 }
 
-// unshare runs this test again, for one seed, in fresh namespaces of mounts,
+// playAlone plays one seed in fresh namespaces.
+func playAlone(t *testing.T, seed uint64, members int) {
+	unshare(t, "TestChaos", *lastsFlag+8*time.Minute,
+		fmt.Sprintf("-seed=%d", seed), fmt.Sprintf("-members=%d", members), fmt.Sprintf("-lasts=%v", *lastsFlag),
+		"-kind="+*kindFlag, "-faults="+*faultsFlag)
+}
+
+// unshare runs a test again, with these flags, in fresh namespaces of mounts,
 // network and processes. All that it makes ends with them. Who is not root
 // needs a kernel that lets users have namespaces.
-func unshare(t *testing.T, seed uint64, members int) {
-	again := fmt.Sprintf("ZOOID_INTEROP=1 go test -count=1 ./test/chaos -run TestChaos -v -seed %d -members %d -lasts %v -kind %s -faults %q",
-		seed, members, *lastsFlag, *kindFlag, *faultsFlag)
+func unshare(t *testing.T, test string, limit time.Duration, flags ...string) {
+	again := fmt.Sprintf("ZOOID_INTEROP=1 go test -count=1 ./test/chaos -run %s -v %s", test, strings.Join(flags, " "))
 	t.Log("again: " + again)
 	args := []string{"--mount", "--net", "--pid", "--fork", "--kill-child"}
 	if os.Getuid() != 0 {
 		args = append(args, "--map-root-user")
 	}
-	args = append(args, os.Args[0], "-test.run=^TestChaos$", "-test.v", fmt.Sprintf("-test.timeout=%v", *lastsFlag+8*time.Minute),
-		fmt.Sprintf("-seed=%d", seed), fmt.Sprintf("-members=%d", members), fmt.Sprintf("-lasts=%v", *lastsFlag), "-kind="+*kindFlag, "-faults="+*faultsFlag)
-	cmd := exec.Command("unshare", args...)
+	args = append(args, os.Args[0], "-test.run=^"+test+"$", "-test.v", fmt.Sprintf("-test.timeout=%v", limit))
+	cmd := exec.Command("unshare", append(args, flags...)...)
 	cmd.Env = append(os.Environ(), inside+"=1", "TMPDIR="+t.TempDir())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	var transcript bytes.Buffer
@@ -118,13 +123,18 @@ func unshare(t *testing.T, seed uint64, members int) {
 	}
 }
 
-// play is one seed in the test's own namespaces.
-func play(t *testing.T, seed uint64, members int) {
+// furnish mounts what the test's own namespaces lack.
+func furnish(t *testing.T) {
 	for _, m := range []struct{ what, at string }{{"proc", "/proc"}, {"tmpfs", "/run"}} {
 		if err := unix.Mount(m.what, m.at, m.what, 0, ""); err != nil {
 			t.Fatalf("mount %s: %v", m.at, err)
 		}
 	}
+}
+
+// play is one seed in the test's own namespaces.
+func play(t *testing.T, seed uint64, members int) {
+	furnish(t)
 	w := build(t, seed, members)
 	w.populate()
 	n := &nemesis{

@@ -12,6 +12,7 @@
 //
 // one seed. A seed gives the same faults at the same times; which member leads
 // when the leader is struck, and what the clients have under way, is real.
+// TestTwoNetworks (twonets_test.go) is about members with two addresses each.
 // -kind java puts Apache's server in the place of ours, which shows whether
 // an expectation is one.
 package chaos

@@ -43,7 +43,7 @@ func run(t *testing.T, first int, classes []class) {
 	for i, part := range parts {
 		dir := t.TempDir()
 		logs[i] = filepath.Join(dir, "servers.log")
-		line := commandLine(t, dir, logs[i], strconv.Itoa(first+i), part)
+		line := commandLine(t, dir, logs[i], strconv.Itoa(first+i), part, "-Dzookeeper.sasl.client=false")
 		done.Go(func() { outs[i] = java(t, line) })
 	}
 	done.Wait()
@@ -52,15 +52,15 @@ func run(t *testing.T, first int, classes []class) {
 	}
 }
 
-func commandLine(t *testing.T, dir, log, share string, classes []class) []string {
+func commandLine(t *testing.T, dir, log, share string, classes []class, properties ...string) []string {
 	t.Helper()
 	line := []string{
 		"-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx512m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=off",
 		"-Djava.io.tmpdir=" + dir, "-Dbuild.test.dir=" + dir, "-Dtest.junit.threads=8", "-Dzookeeper.junit.threadid=" + share,
-		"-Dzookeeper.admin.enableServer=false", "-Dzookeeper.sasl.client=false", "-Dzooid.log=" + log,
+		"-Dzookeeper.admin.enableServer=false", "-Dzooid.log=" + log,
 		"-Dzookeeper.serverCnxnFactory=zooid.ZooidFactory", "-Dzooid.binary=" + harness.ZooidBinary(t),
-		"-cp", harness.ApacheTests(t), "zooid.RunTests",
 	}
+	line = append(append(line, properties...), "-cp", harness.ApacheTests(t), "zooid.RunTests")
 	for _, c := range classes {
 		line = append(line, "org.apache.zookeeper."+c.name)
 		for method := range c.out {

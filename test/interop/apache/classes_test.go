@@ -8,6 +8,7 @@ const (
 	asRoot    = "fails for root on Apache's server, too"
 	ownSetup  = "needs properties of Apache's build, and fails without them on Apache's server, too"
 	endOfTime = "waits for a time to pass"
+	mistaken  = "takes the event SaslAuthenticated for a lost connection if it comes soon"
 )
 
 // class is a class of Apache's tests below org.apache.zookeeper and what is
@@ -79,4 +80,22 @@ var ensembles = []class{
 	{name: "test.ReconfigMisconfigTest"},
 	{name: "test.SessionUpgradeTest"},
 	{name: "test.TruncateTest"},
+}
+
+// authenticating are the classes about SASL. They set properties when they are
+// loaded, and Java reads a JAAS file once: each has a process of its own.
+// SaslAuthDesignatedServerTest is not there, which keeps its users in the
+// process.
+var authenticating = []class{
+	{name: "SaslAuthTest", out: map[string]string{"testThreadsShutdownOnAuthFailed": mistaken, "testZKOperationsAfterClientSaslAuthFailure": mistaken,
+		"testDisconnectNotCreatingLoginThread": mistaken}},
+	{name: "test.SaslAuthDesignatedClientTest", out: map[string]string{"testReadAccessUser": factory}},
+	{name: "test.SaslAuthFailDesignatedClientTest"},
+	{name: "test.SaslAuthFailTest"},
+	{name: "test.SaslAuthMissingClientConfigTest"},
+	{name: "test.SaslAuthRequiredFailNoSASLTest"},
+	{name: "test.SaslAuthRequiredFailWrongSASLTest"},
+	{name: "test.SaslAuthRequiredMultiClientTest"},
+	{name: "test.SaslAuthRequiredTest"},
+	{name: "test.SaslSuperUserTest", out: map[string]string{"testOtherSuperIsSuper": factory}},
 }

@@ -18,7 +18,7 @@ import (
 // test no server, or repeat these with another kind of threads.
 var kazooFiles = []string{
 	"test_barrier.py", "test_cache.py", "test_client.py", "test_connection.py", "test_counter.py", "test_election.py",
-	"test_lease.py", "test_party.py", "test_queue.py", "test_watchers.py",
+	"test_lease.py", "test_party.py", "test_queue.py", "test_sasl.py", "test_watchers.py",
 }
 
 // kazooSkipped are the tests in them that are not run, with the reason.
@@ -26,8 +26,18 @@ var kazooSkipped = []struct{ test, reason string }{
 	{"test_client.py::TestClient::test_update_host_list", "its harness starts an ensemble; test/interop/ensemble has cases of that"},
 	{"test_client.py::TestReconfig", "its harness starts an ensemble; test/interop/ensemble has cases of that"},
 	{"test_client.py::TestClient::test_request_queuing_session", "stop the server; kazoo_suite.py has cases of that"},
+	{"test_sasl.py::TestSASLGSSAPIAuthentication", "wants Kerberos"},
 	{"test_connection.py::TestReadOnlyMode", "its harness starts an ensemble; test/interop/ensemble has cases of that"},
 }
+
+// kazooJAAS has the users of its tests. Its harness starts every server with the
+// SASL provider and a JAAS file, which may be empty.
+const kazooJAAS = `
+Server {
+    org.apache.zookeeper.server.auth.DigestLoginModule required
+    user_super="super_secret"
+    user_jaasuser="jaas_password";
+};`
 
 var kazooTest = regexp.MustCompile(`(?m)^\S+::(\S+) (PASSED|FAILED|ERROR)`)
 
@@ -46,6 +56,12 @@ func TestKazooOwn(t *testing.T) {
 		"ssl.keyStore.location="+in("key.jks"), "ssl.keyStore.password="+certs.Password,
 		"ssl.trustStore.location="+in("trust.jks"), "ssl.trustStore.password="+certs.Password)
 	opt.Properties = append(opt.Properties, "zookeeper.serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory")
+	jaas := in("jaas.conf")
+	if err := os.WriteFile(jaas, []byte(kazooJAAS), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	opt.Lines = append(opt.Lines, "authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider")
+	opt.Properties = append(opt.Properties, "java.security.auth.login.config="+jaas)
 	s := harness.Start(t, opt)
 	found, err := exec.Command(python, "-c", "import kazoo, os; print(os.path.dirname(kazoo.__file__), end='')").Output()
 	if err != nil {

@@ -55,7 +55,7 @@ type Member struct {
 	ID       int
 	Observer bool // what Roles expects of it
 
-	host                     string // of quorums and elections
+	hosts                    []string // of quorums and elections; one but with Machine.Nets
 	quorumPort, electionPort int
 	paused                   atomic.Bool
 }
@@ -83,13 +83,13 @@ func PrepareEnsemble(t testing.TB, opt EnsembleOptions) *Ensemble {
 		id := i + 1
 		e.members = append(e.members, &Member{
 			ID: id, Observer: slices.Contains(opt.Observers, id),
-			host: "127.0.0.1", quorumPort: freePort(t), electionPort: freePort(t),
+			hosts: []string{"127.0.0.1"}, quorumPort: freePort(t), electionPort: freePort(t),
 		})
 		if opt.Machines != nil {
-			e.members[i].host = opt.Machines[i].host()
+			e.members[i].hosts = opt.Machines[i].nets()
 		}
 		if opt.ObserverMasters {
-			e.members[i].host = fmt.Sprintf("127.0.0.%d", id)
+			e.members[i].hosts = []string{fmt.Sprintf("127.0.0.%d", id)}
 		}
 	}
 	if opt.ObserverMasters {
@@ -172,10 +172,12 @@ func (m *Member) MoveClientPort() { m.port = freePort(m.t) }
 
 // QuorumAddr is where the member takes learners while it leads, ElectionAddr
 // where it hears votes.
-func (m *Member) QuorumAddr() string { return net.JoinHostPort(m.host, strconv.Itoa(m.quorumPort)) }
+func (m *Member) QuorumAddr() string { return net.JoinHostPort(m.hosts[0], strconv.Itoa(m.quorumPort)) }
 
 // ElectionAddr: see QuorumAddr.
-func (m *Member) ElectionAddr() string { return net.JoinHostPort(m.host, strconv.Itoa(m.electionPort)) }
+func (m *Member) ElectionAddr() string {
+	return net.JoinHostPort(m.hosts[0], strconv.Itoa(m.electionPort))
+}
 
 // ReconfigLine is ServerLine with the client port.
 func (m *Member) ReconfigLine(role string) string {
@@ -184,7 +186,11 @@ func (m *Member) ReconfigLine(role string) string {
 
 // ServerLine is the server line of a member in a role, without a client part.
 func (m *Member) ServerLine(role string) string {
-	return fmt.Sprintf("server.%d=%s:%d:%d:%s", m.ID, m.host, m.quorumPort, m.electionPort, role)
+	var addresses []string
+	for _, host := range m.hosts {
+		addresses = append(addresses, fmt.Sprintf("%s:%d:%d", host, m.quorumPort, m.electionPort))
+	}
+	return fmt.Sprintf("server.%d=%s:%s", m.ID, strings.Join(addresses, "|"), role)
 }
 
 func (m *Member) writeID() {

@@ -19,6 +19,7 @@ const (
 	kazooVersion    = "2.11.0"
 	pytestVersion   = "8.3.5"
 	objgraphVersion = "3.6.2" // kazoo's tests count objects with it
+	pureSASLVersion = "0.6.2" // kazoo's SASL
 	nodeVersion     = "1.1.3" // node-zookeeper-client
 	goZkVersion     = "v1.0.4"
 	loggerVersion   = "2.0.13" // slf4j-simple, to see what Apache's server says
@@ -203,12 +204,12 @@ func Python(t testing.TB) string {
 // virtual environment of their own and returns its python.
 func KazooTests(t testing.TB) string {
 	t.Helper()
-	dir := fetchOnce(t, "python-tests", kazooVersion+" "+pytestVersion+" "+objgraphVersion, func(dir string) error {
+	dir := fetchOnce(t, "python-tests", kazooVersion+" "+pytestVersion+" "+objgraphVersion+" "+pureSASLVersion, func(dir string) error {
 		if err := run(Root(), "python3", "-m", "venv", "--clear", dir); err != nil {
 			return err
 		}
 		return run(Root(), filepath.Join(dir, "bin", "pip"), "install", "-q", "kazoo=="+kazooVersion,
-			"pytest=="+pytestVersion, "objgraph=="+objgraphVersion)
+			"pytest=="+pytestVersion, "objgraph=="+objgraphVersion, "pure-sasl=="+pureSASLVersion)
 	})
 	return filepath.Join(dir, "bin", "python")
 }
@@ -315,4 +316,19 @@ func CProgram(t testing.TB, name string) string {
 			"-lzookeeper_mt", "-lpthread")
 	})
 	return filepath.Join(dir, name)
+}
+
+// Cyrus installs Cyrus' SASL library with the plug-in for DIGEST-MD5 (it must
+// be root for that).
+func Cyrus(t testing.TB) {
+	t.Helper()
+	if found, err := filepath.Glob("/usr/lib/*/sasl2/libdigestmd5.so"); err == nil && len(found) > 0 {
+		return
+	}
+	if err := run("/", "apt-get", "update", "-q"); err != nil {
+		t.Fatal(err)
+	}
+	if err := run("/", "apt-get", "install", "-y", "-q", "libsasl2-2", "libsasl2-modules"); err != nil {
+		t.Fatal(err)
+	}
 }

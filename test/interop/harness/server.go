@@ -32,6 +32,7 @@ type Options struct {
 // made for it.
 type Machine struct {
 	Host  string   // the address that it listens on; empty: 127.0.0.1
+	Nets  []string // the addresses for the other members, if it has several; nil: Host
 	Enter []string // a command line that runs the server's behind it as one process, such as nsenter
 }
 
@@ -40,6 +41,13 @@ func (m Machine) host() string {
 		return "127.0.0.1"
 	}
 	return m.Host
+}
+
+func (m Machine) nets() []string {
+	if len(m.Nets) == 0 {
+		return []string{m.host()}
+	}
+	return m.Nets
 }
 
 // Server is one server process on a loopback port, or its stopped remains:

@@ -1,6 +1,7 @@
 package sasl_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -31,8 +32,7 @@ Client {
 
 const provider = "authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider"
 
-// start starts a server of a kind with the users above, and of Apache's without
-// FIPS mode unless the properties say otherwise.
+// start starts a server of a kind with the users above.
 func start(t *testing.T, kind harness.Kind, lines, properties []string) *harness.Server {
 	t.Helper()
 	dir := t.TempDir()
@@ -40,11 +40,8 @@ func start(t *testing.T, kind harness.Kind, lines, properties []string) *harness
 	if err := os.WriteFile(file, []byte(jaasText), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	all := []string{"java.security.auth.login.config=" + file}
-	if kind == harness.Java {
-		all = append(all, "zookeeper.fips-mode=false")
-	}
-	return harness.Start(t, harness.Options{Kind: kind, Dir: dir, Lines: lines, Properties: append(all, properties...)})
+	all := append([]string{"java.security.auth.login.config=" + file}, properties...)
+	return harness.Start(t, harness.Options{Kind: kind, Dir: dir, Lines: lines, Properties: all})
 }
 
 // A talk is one connection whose answers are written down.
@@ -196,6 +193,29 @@ var talks = []struct {
 			k.end(err)
 		}
 		k.replies(3)
+	}},
+	{"behind the handshake", func(k *talk) {
+		c, err := raw.Dial(k.addr)
+		if err != nil {
+			k.end(err)
+			return
+		}
+		defer c.Close()
+		k.Conn = c
+		hello := raw.ConnectRequest{Timeout: 10000, Passwd: make([]byte, 16)}
+		if err := c.Send(hello.Bytes(), raw.Frame(1, raw.OpSASL, raw.Bytes(nil).Buf([]byte{}))); err != nil {
+			k.end(err)
+		}
+		for range 2 {
+			frame, err := c.Recv()
+			if err != nil {
+				k.end(err)
+				return
+			}
+			k.say("session %v, challenge %v", bytes.Contains(frame, []byte{0, 0, 0x27, 0x10}), bytes.Contains(frame, []byte("nonce=")))
+		}
+		slices.Sort(k.said) // Apache's may answer the token first
+		k.ping()
 	}},
 	{"digest as well", func(k *talk) {
 		k.call(raw.OpAuth, raw.Auth("digest", []byte("u:p")))

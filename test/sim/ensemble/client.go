@@ -405,6 +405,11 @@ func (c *client) replied(h *wire.ReplyHeader, d *jute.Decoder) {
 // written takes the reply to a write.
 func (c *client) written(q *request, h *wire.ReplyHeader, d *jute.Decoder) {
 	t := c.w.truth
+	if q.op == wire.OpCloseSession && c.w.prof.local && !t.begun[c.id] {
+		c.w.met("local session closed")
+		c.forget()
+		return
+	}
 	x := t.txns[h.Zxid]
 	_, committed := t.at[h.Zxid]
 	if x == nil || !committed || x.head.ClientID != c.id || x.head.Cxid != q.xid {

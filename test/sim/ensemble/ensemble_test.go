@@ -19,7 +19,7 @@ var simulator = seeds.Simulator{
 		"network cut in two", "network cut one way", "network with a bridge", "one way cut", "leader cut off", "link broken",
 		"snapshot sent", "log sent", "log cut", "log dropped", "snapshot written", "files purged",
 		"epoch used up",
-		"session begun", "session resumed", "session lost", "client died",
+		"session begun", "session resumed", "session lost", "client died", "local session upgraded", "local session closed",
 		"event", "watches set again", "sync", "read", "read outside the loop", "write", "write refused",
 	},
 }

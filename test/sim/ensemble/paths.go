@@ -74,6 +74,14 @@ func (t *truth) change(zxid int64, typ wire.Opcode, session int64, body []byte) 
 		var x wire.DeleteTxn
 		x.Decode(&d)
 		t.note(string(x.Path), change{zxid: zxid})
+	case wire.OpCreateSession:
+		t.begun[session] = true
+		if p := &t.w.prof; p.local {
+			if !p.upgrade {
+				t.w.fail("local", "session 0x%x becomes one of the ensemble, which it must not", session)
+			}
+			t.w.met("local session upgraded")
+		}
 	case wire.OpCloseSession:
 		for _, path := range t.ephemerals[session] {
 			if c := t.now(path); c.exists && c.owner == session {

@@ -24,6 +24,7 @@ type profile struct {
 	preAlloc, sizeLimit, syncEach        int64
 	walkTurn                             int
 	closePaths, twoDirs, lastZxid        bool
+	local, upgrade                       bool // new sessions are of one server; ephemerals make them the ensemble's
 	latency, turnDelay, diskDelay, fsync int64
 	drift                                int64 // of the clocks, at most, in permille
 	limits                               replica.Limits
@@ -77,6 +78,9 @@ func drawProfile(rng *rand.Rand) profile {
 	}
 	if yes(6) {
 		p.limits.Epoch = 10 + rng.Uint32N(200)
+	}
+	if yes(5) {
+		p.local, p.upgrade = true, !yes(3)
 	}
 	return p
 }

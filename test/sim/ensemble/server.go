@@ -58,6 +58,8 @@ type life struct {
 	busy     bool // the disk writer
 	job      *snapshotJob
 	tail     int64 // the newest transaction in the core's log
+	led      int64 // the newest epoch in which it was to serve as the leader
+	shows    int64 // the zxid of its tree after the last step
 }
 
 func newServer(w *world, id int64) *server {
@@ -86,6 +88,7 @@ func (s *server) config(current, next *members.Membership) replica.Config {
 			InitLimit: p.initLimit, SyncLimit: p.syncLimit,
 			MinNotification: p.minNotify, MaxNotification: p.maxNotify, FinalizeWait: p.finalizeWait, Hurry: p.hurry,
 			CommitLogCount: p.commitLog, ForceSnapshot: p.forceSnap, LogSync: p.logSync, LeaderServes: p.leaderServes,
+			LocalSessions: p.local, UpgradeSessions: p.upgrade,
 		},
 	}
 }

@@ -29,6 +29,7 @@ type truth struct {
 	asked     map[[2]int64]int64 // session and xid -> zxid
 	// ephemerals are paths that a session has made, if they are still its own.
 	ephemerals map[int64][]string
+	begun      map[int64]bool  // sessions that a transaction began
 	configs    []config        // committed ones, oldest first
 	told       map[int64]int64 // epoch -> newest transaction that a client knows of
 	given      map[string]bool // sequential paths
@@ -47,7 +48,7 @@ func newTruth(w *world) *truth {
 	return &truth{
 		w: w, txns: map[int64]*txn{}, leaders: map[int64]int64{}, base: map[int64]int64{}, at: map[int64]int{0: -1},
 		digests: map[int64]uint64{}, sessions: map[int64]uint64{}, paths: map[string][]change{}, asked: map[[2]int64]int64{}, ephemerals: map[int64][]string{},
-		told: map[int64]int64{}, given: map[string]bool{},
+		begun: map[int64]bool{}, told: map[int64]int64{}, given: map[string]bool{},
 	}
 }
 
@@ -132,6 +133,14 @@ func (t *truth) stepped(l *life) {
 	for _, role := range l.fx.Ensemble.Roles {
 		if role.Serving && role.State == wire.Leading {
 			t.established(l, role.Epoch, before)
+			l.led = role.Epoch
+		}
+	}
+	// One that is to hand over at once serves nobody, but brings others up to date.
+	if z := l.r.Tree().LastZxid(); z != l.shows {
+		l.shows = z
+		if epoch := zab.EpochOf(z); l.r.State() == wire.Leading && zab.CounterOf(z) == 0 && epoch != l.led {
+			t.established(l, epoch, before)
 		}
 	}
 	for i := range l.fx.Append {
@@ -231,6 +240,9 @@ func (t *truth) compare(l *life) {
 	t.digests[zxid] = digest
 	sum := uint64(0)
 	l.r.Sessions(func(v replica.SessionView) {
+		if v.Local {
+			return
+		}
 		h := fnv.New64a()
 		h.Write(jute.AppendInt(jute.AppendLong(nil, v.ID), v.Timeout))
 		sum += h.Sum64()
@@ -245,6 +257,7 @@ func (t *truth) compare(l *life) {
 func (t *truth) recovered(l *life, report *storage.Report) {
 	s := l.s
 	l.tail = l.r.Tree().LastZxid()
+	l.shows = l.tail
 	if z := l.tail; z != 0 && zab.CounterOf(z) != 0 && t.txns[z] == nil {
 		t.w.fail("disk", "server %d has found 0x%x, which nobody ever logged", s.id, z)
 	}

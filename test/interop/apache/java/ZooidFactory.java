@@ -75,7 +75,7 @@ public class ZooidFactory extends ServerCnxnFactory {
     public static Process launch(File config) throws IOException {
         StringBuilder flags = new StringBuilder();
         for (String name : System.getProperties().stringPropertyNames()) {
-            if (name.matches("(zookeeper|jute|readonlymode|znode)\\..*")
+            if (name.matches("(zookeeper|jute|readonlymode|znode)\\..*|java\\.security\\.auth\\.login\\.config")
                 && !name.matches("zookeeper\\.(serverCnxnFactory|junit\\..*|ssl\\..*|server\\.\\d+)")) {
                 flags.append("-D").append(name).append('=').append(System.getProperty(name)).append(' ');
             }
