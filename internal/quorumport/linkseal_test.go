@@ -68,13 +68,12 @@ func TestSealedInOrder(t *testing.T) {
 	go func() {
 		defer close(done)
 		for n, text := range sent {
-			switch {
-			case n%100 == 99:
+			if n%100 == 99 {
 				l.Stream(func(w io.Writer) error {
 					_, err := w.Write(text)
 					return err
 				})
-			default:
+			} else {
 				l.Send(text)
 			}
 			if n%17 == 0 {

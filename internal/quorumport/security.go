@@ -184,8 +184,13 @@ func (s *Security) dial(ctx context.Context, nc net.Conn, host string) (net.Conn
 	until, _ := ctx.Deadline()
 	if err := handshake(ctx, conn, until); err != nil {
 		nc.Close()
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			err = fmt.Errorf("%w: closed by the other side, which may not speak TLS: it needs sslQuorum=true or portUnification=true", err)
+		// A plain server closes the connection, or waits for the rest of what it
+		// takes for a first message.
+		for _, plain := range []error{io.EOF, io.ErrUnexpectedEOF, os.ErrDeadlineExceeded, context.DeadlineExceeded} {
+			if errors.Is(err, plain) {
+				err = fmt.Errorf("%w: the other side may not speak TLS, for which it needs sslQuorum=true or portUnification=true", err)
+				break
+			}
 		}
 		return nil, fmt.Errorf("%v: %w", nc.RemoteAddr(), err)
 	}

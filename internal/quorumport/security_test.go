@@ -564,6 +564,22 @@ func TestLearnerPortSecuredPending(t *testing.T) {
 	}
 }
 
+// TestTLSUnanswered: a server that does not answer in TLS costs the time of one
+// try, and the error says what it may lack.
+func TestTLSUnanswered(t *testing.T) {
+	ca := newAuthority(t)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	_, err = DialLeader(t.Context(), []string{ln.Addr().String()}, DialOptions{Attempts: 1, PerTry: 50 * time.Millisecond,
+		Security: &Security{TLS: ca.tls(ca.member("server"))}})
+	if err == nil || !strings.Contains(err.Error(), "may not speak TLS") {
+		t.Error(err)
+	}
+}
+
 // TestTLSReloaded: a connection has the certificates that there are when it is
 // made, and an established one stays.
 func TestTLSReloaded(t *testing.T) {

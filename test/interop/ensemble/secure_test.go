@@ -14,6 +14,7 @@ import (
 	"zooid/internal/wire"
 	"zooid/test/certs"
 	"zooid/test/interop/harness"
+	"zooid/zk"
 )
 
 // credentials are the stores and the JAAS file of one test's members.
@@ -142,6 +143,28 @@ func TestSecuredObserverMaster(t *testing.T) {
 		writesEverywhere(t, e)
 		checkEqual(t, e)
 	}, "JZZ", "ZZJ")
+}
+
+// TestSecuredJoiner: a server that no server line names yet joins, known by its
+// address and the password.
+func TestSecuredJoiner(t *testing.T) {
+	mixed(t, func(t *testing.T, kinds []harness.Kind) {
+		opt := newCredentials(t).options(kinds, true, true)
+		more := reconfigurable(kinds)
+		opt.Lines, opt.Properties = append(opt.Lines, more.Lines...), append(opt.Properties, more.Properties...)
+		opt.Joiners = []int{4}
+		e := harness.StartEnsemble(t, opt)
+		joiner := e.Member(4)
+		joiner.Launch()
+		waitRole(t, joiner, "follower")
+		c := dial(t, e.Member(1).Addr())
+		reconfig(t, c, zk.Change{Joining: joiner.ReconfigLine("participant")})
+		e.WaitRoles()
+		e.Leader().Restart()
+		e.WaitRoles()
+		writesEverywhere(t, e)
+		checkEqual(t, e)
+	}, "ZZZZ", "JZJZ", "ZZJJ")
 }
 
 // TestSecuredStepByStep: an ensemble without security has TLS and SASL after
