@@ -16,14 +16,18 @@ import (
 // The versions that the ring fetches. The jars' versions stand in
 // test/interop/java/pom.xml.
 const (
-	kazooVersion    = "2.11.0"
-	pytestVersion   = "8.3.5"
-	objgraphVersion = "3.6.2" // kazoo's tests count objects with it
-	pureSASLVersion = "0.6.2" // kazoo's SASL
-	nodeVersion     = "1.1.3" // node-zookeeper-client
-	goZkVersion     = "v1.0.4"
-	loggerVersion   = "2.0.13" // slf4j-simple, to see what Apache's server says
+	kazooVersion  = "2.11.0"
+	nodeVersion   = "1.1.3" // node-zookeeper-client
+	goZkVersion   = "v1.0.4"
+	loggerVersion = "2.0.13" // slf4j-simple, to see what Apache's server says
 )
+
+// kazooTestLibraries are kazoo and what its tests need: they count objects with
+// objgraph, and its harness makes key stores with the others, an older
+// pyOpenSSL, as later ones have no extensions of certificates.
+var kazooTestLibraries = []string{
+	"kazoo==" + kazooVersion, "pytest==8.3.5", "objgraph==3.6.2", "pure-sasl==0.6.2", "pyjks==20.0.0", "pyopenssl==23.2.0",
+}
 
 // fetchOnce runs fill once for the folder .cache/name, over all test binaries
 // and all runs: key says what the folder must hold, and a folder that holds it
@@ -204,12 +208,11 @@ func Python(t testing.TB) string {
 // virtual environment of their own and returns its python.
 func KazooTests(t testing.TB) string {
 	t.Helper()
-	dir := fetchOnce(t, "python-tests", kazooVersion+" "+pytestVersion+" "+objgraphVersion+" "+pureSASLVersion, func(dir string) error {
+	dir := fetchOnce(t, "python-tests", strings.Join(kazooTestLibraries, " "), func(dir string) error {
 		if err := run(Root(), "python3", "-m", "venv", "--clear", dir); err != nil {
 			return err
 		}
-		return run(Root(), filepath.Join(dir, "bin", "pip"), "install", "-q", "kazoo=="+kazooVersion,
-			"pytest=="+pytestVersion, "objgraph=="+objgraphVersion, "pure-sasl=="+pureSASLVersion)
+		return run(Root(), filepath.Join(dir, "bin", "pip"), append([]string{"install", "-q"}, kazooTestLibraries...)...)
 	})
 	return filepath.Join(dir, "bin", "python")
 }
