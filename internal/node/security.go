@@ -1,7 +1,6 @@
 package node
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/tls"
 	"errors"
@@ -11,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"zooid/internal/config"
 	"zooid/internal/quorumport"
@@ -84,9 +82,6 @@ func (s *memberSecurity) openTLS(cfg *config.Config, log *slog.Logger) error {
 	return nil
 }
 
-// lookUpWithin is how long the name of an address is looked for.
-const lookUpWithin = 5 * time.Second
-
 // accepted holds the certificate of who dialled against its address, the hosts
 // of the members, and last the names that the address has. Apache's server
 // looks up the names at once, and knows nothing of the members.
@@ -108,13 +103,8 @@ func (s *memberSecurity) accepted(remote net.Addr, state *tls.ConnectionState) e
 	if slices.ContainsFunc(hosts, borne) {
 		return nil
 	}
-	if s.reverse {
-		ctx, cancel := context.WithTimeout(context.Background(), lookUpWithin)
-		defer cancel()
-		names, _ := net.DefaultResolver.LookupAddr(ctx, ip)
-		if slices.ContainsFunc(names, func(name string) bool { return borne(strings.TrimSuffix(name, ".")) }) {
-			return nil
-		}
+	if s.reverse && slices.ContainsFunc(tlsconf.ReverseDNS(ip), borne) {
+		return nil
 	}
 	return fmt.Errorf("%w, nor for a host of the server lines (%s); correct one of them, or set ssl.quorum.clientHostnameVerification=false",
 		bad, strings.Join(hosts, ", "))

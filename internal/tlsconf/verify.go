@@ -27,14 +27,21 @@ func (c *Context) verifyClient(st *stores, chain []*x509.Certificate, peer net.A
 	}
 	hosts := []string{host}
 	if MatchHost(chain[0], host) != nil && c.settings.AllowReverseDNS {
-		ctx, cancel := context.WithTimeout(context.Background(), lookupLimit)
-		defer cancel()
-		names, _ := net.DefaultResolver.LookupAddr(ctx, host)
-		for _, name := range names {
-			hosts = append(hosts, strings.TrimSuffix(name, "."))
-		}
+		hosts = append(hosts, ReverseDNS(host)...)
 	}
 	return matchAny(chain[0], hosts)
+}
+
+// ReverseDNS looks up the names of an address, without their last dot; none if
+// that takes more than 5 s.
+func ReverseDNS(address string) []string {
+	ctx, cancel := context.WithTimeout(context.Background(), lookupLimit)
+	defer cancel()
+	names, _ := net.DefaultResolver.LookupAddr(ctx, address)
+	for i, name := range names {
+		names[i] = strings.TrimSuffix(name, ".")
+	}
+	return names
 }
 
 // lookupLimit is how long the names of an address are looked for.
