@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -50,4 +51,29 @@ func Converse(t testing.TB, cmd *exec.Cmd, obey func(order string) error) {
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("%v\n%s", err, strings.TrimSpace(errors.String()))
 	}
+}
+
+// Pipe starts a program that answers line by line, and returns where it reads and
+// what it writes. The test's clean-up lets it come to its end, which must be well.
+func Pipe(t testing.TB, cmd *exec.Cmd) (in io.WriteCloser, out io.Reader) {
+	t.Helper()
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err = cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		in.Close()
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("%s: %v", strings.Join(cmd.Args, " "), err)
+		}
+	})
+	return in, out
 }

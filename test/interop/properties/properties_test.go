@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"zooid/internal/config"
+	"zooid/test/interop/harness"
 )
 
 // The encodings that the JVM is asked to read a text in.
@@ -35,28 +36,9 @@ type jvm struct {
 
 func startJVM(t *testing.T) *jvm {
 	t.Helper()
-	if os.Getenv("ZOOID_INTEROP") != "1" {
-		t.Skip("set ZOOID_INTEROP=1 (make interop does) to compare with a JVM")
-	}
+	harness.Gate(t)
 	cmd := exec.Command("java", "-XX:TieredStopAtLevel=1", "Dump.java")
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		in.Close()
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("Dump.java: %v", err)
-		}
-	})
+	in, out := harness.Pipe(t, cmd)
 	return &jvm{bufio.NewWriter(in), bufio.NewReader(out)}
 }
 

@@ -29,24 +29,7 @@ func startApache(t *testing.T) *apache {
 	harness.Ring(t)
 	cmd := exec.Command("java", "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=off",
 		"-cp", harness.Jars(t), "ParseConfig.java")
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		in.Close()
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("ParseConfig.java: %v", err)
-		}
-	})
+	in, out := harness.Pipe(t, cmd)
 	return &apache{t.TempDir(), in, bufio.NewScanner(out)}
 }
 

@@ -9,13 +9,13 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 
 	"zooid/internal/sasl"
+	"zooid/test/interop/harness"
 )
 
 // A jvm is the running JavaSasl.java.
@@ -26,28 +26,9 @@ type jvm struct {
 
 func startJVM(t *testing.T) *jvm {
 	t.Helper()
-	if os.Getenv("ZOOID_INTEROP") != "1" {
-		t.Skip("set ZOOID_INTEROP=1 (make interop does) to compare with a JVM")
-	}
+	harness.Gate(t)
 	cmd := exec.Command("java", "-XX:TieredStopAtLevel=1", "-Dpw=from-property", "-Dempty=", "JavaSasl.java")
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		in.Close()
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("JavaSasl.java: %v", err)
-		}
-	})
+	in, out := harness.Pipe(t, cmd)
 	return &jvm{in, bufio.NewReader(out)}
 }
 
